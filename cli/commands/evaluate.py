@@ -16,7 +16,7 @@ from ..shown.picture_files import check_free
 
 if TYPE_CHECKING:
     from dfs_store.evaluate import EvaluationProgress, EvaluationResult, EvaluationSettings
-    from dfs_store.evaluate.run import TrainingClips
+    from dfs_store.evaluate.run import TrainingBatches
     from dfs_store.format import StorageReport
     from dfs_store.loaders.dataset import Target
     from dfs_store.videos import VideoDataset
@@ -210,7 +210,7 @@ def _rehearsed(job: _Job, part: str) -> "Rehearsal":
     return rehearse(named.pop("name_or_folder"), part, **cut, **views, decoder=decoder, **named)
 
 
-def _sources(job: _Job, train: "VideoDataset | None") -> "dict[str, TrainingClips]":
+def _sources(job: _Job, train: "VideoDataset | None") -> "dict[str, TrainingBatches]":
     """Returns the clips to train on (the store's, or for `WHOLE` the real ones), by kind of labels."""
     from dfs_store.evaluate import VideoClips, clips_of
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from dfs_store.condense.forecast import Forecast, Paces, measured
-from dfs_store.evaluate.run import EvaluationSettings, TrainingClips, labelled_as
+from dfs_store.evaluate.run import EvaluationSettings, TrainingBatches, labelled_as
 from dfs_store.evaluate.testing import answers_on, num_test_passes
 from dfs_store.networks import TrainingSettings, build_network, fast_order
 from dfs_store.networks.timing import seconds_per_pass, synchronised_clock
@@ -23,7 +23,7 @@ _CPU_BATCH = 64
 
 
 def forecast_evaluation(
-    sources: Sequence[TrainingClips],
+    sources: Sequence[TrainingBatches],
     test: Rehearsal,
     settings: EvaluationSettings,
     decoding: float = 0.0,
@@ -31,17 +31,17 @@ def forecast_evaluation(
 ) -> Forecast:
     """Forecasts the duration of `evaluate`.
 
-    For each kind of labels, runs one warm-up step and times two training steps; tests one batch.
+    For each kind of labels, runs one warm-up step and times two training steps. Times testing on one batch.
 
     Args:
         sources: training clips, one source per kind of labels.
-        test: test clips, or equally many similar ones.
+        test: the test clips, or the same number of similar clips.
         settings: settings of the evaluation.
-        decoding: seconds to decode the training clips.
-        paces: seconds already measured with such clips; new measurements are added.
+        decoding: time to decode the training clips, in seconds.
+        paces: durations already measured with such clips, in seconds; new measurements are added.
 
     Raises:
-        SettingsError: training and test clips have different classes, or clips are too small.
+        SettingsError: training and test clips have different classes, or the clips are too small.
         DivergedError, OutOfMemoryError: see `evaluate`.
     """
     training, videos = settings.training(0), test.videos
@@ -63,13 +63,13 @@ def forecast_evaluation(
     return Forecast(parts, rough=decoding > 0)
 
 
-def _training_seconds(network: torch.nn.Module, source: TrainingClips, training: TrainingSettings) -> float:
-    """Returns the seconds of one training pass, per clip."""
+def _training_seconds(network: torch.nn.Module, source: TrainingBatches, training: TrainingSettings) -> float:
+    """Measures how long a training pass takes per clip, in seconds."""
     return seconds_per_pass(network, source, training) / len(source)
 
 
 def _testing_seconds(network: torch.nn.Module, videos: VideoDataset) -> float:
-    """Returns the seconds that testing one clip takes."""
+    """Measures how long testing takes per clip, in seconds."""
     device = next(network.parameters()).device
     answers_on(network, videos.subset(np.arange(min(_WARMED_UP, len(videos)))), "strict", seed=0)
     batch = videos.subset(np.arange(min(_TESTED, len(videos))))

@@ -2,13 +2,15 @@
 
 import importlib
 import itertools
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageDraw
 
 from dfs_store.errors import MissingDependencyError
+from dfs_store.pictures.drawing import LIGHT, fitted, font, shortened
 
 __all__ = [
     "almost_still",
@@ -25,21 +27,11 @@ Flow = npt.NDArray[np.float32]
 _STILL = 0.05  # pixels per frame; Farneback finds up to 0.04 in still clips
 _GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _LEAST_MOTION = 0.02  # pixels per frame, mean of all pixels; Farneback finds 0.01 in still clips
-_LABEL_WIDTH = 96  # of the row labels, in pixels
-_KEY_SIZE = 65  # of the colour key, in pixels
-_TILE = 96  # smallest side of the image of a class, in pixels
+_LABEL_WIDTH = 96  # width of the row labels, in pixels
+_KEY_SIZE, _KEY_WIDTH = 65, 220  # diameter of the colour key, and its width with text, in pixels
+_TILE = 96  # minimum side of a class's image, in pixels
 _MARGIN = 4
-_TEXT_HEIGHT = 16
-
-
-def _opencv() -> Any:  # noqa: ANN401 - an untyped module
-    try:
-        return importlib.import_module("cv2")
-    except ImportError as error:
-        raise MissingDependencyError(
-            "optical flow needs OpenCV, which is not installed; install it with: "
-            "pip install 'dfs-store[motion]'"
-        ) from error
+_TEXT_HEIGHT, _FONT_SIZE = 16, 11
 
 
 def frame_flows(clip: npt.NDArray[np.float32]) -> Iterator[Flow]:
@@ -49,15 +41,21 @@ def frame_flows(clip: npt.NDArray[np.float32]) -> Iterator[Flow]:
         clip: (T, 3, H, W) float32 RGB in [0, 1].
 
     Yields:
-        T-1 times (H, W, 2) float32, the motion to the right and downwards, in pixels per frame.
+        T-1 fields, (H, W, 2) float32: the motion to the right and downwards, in pixels per frame.
 
     Raises:
         MissingDependencyError: OpenCV is not installed.
     """
-    cv2 = _opencv()
+    try:
+        cv2 = importlib.import_module("cv2")
+    except ImportError as error:
+        raise MissingDependencyError(
+            "optical flow needs OpenCV, which is not installed; install it with: "
+            "pip install 'dfs-store[motion]'"
+        ) from error
     grey = np.rint(np.tensordot(_GREY_WEIGHTS, clip.clip(0, 1), axes=(0, 1)) * 255).astype(np.uint8)
     for one, other in itertools.pairwise(grey):
-        # OpenCV's usual values: a pyramid of 3 levels with scale 0.5, windows of 15, 3 iterations.
+        # The values of OpenCV's examples: 3 pyramid levels with scale 0.5, windows of 15, 3 iterations.
         yield cv2.calcOpticalFlowFarneback(one, other, None, 0.5, 3, 15, 3, 5, 1.2, 0)
 
 
@@ -90,15 +88,15 @@ def mean_cosine(one: Flow, other: Flow) -> float | None:
     Pixels without motion in either field (below 0.05 pixels per frame) are excluded. Returns None if no
     pixels remain.
     """
-    lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
-    moving = np.minimum(np.linalg.norm(one, axis=-1), np.linalg.norm(other, axis=-1)) >= _STILL
+    lengths = np.linalg.norm([one, other], axis=-1)
+    moving = lengths.min(axis=0) >= _STILL
     if not moving.any():
         return None
-    return float((np.sum(one * other, axis=-1)[moving] / lengths[moving]).mean())
+    return float((np.sum(one * other, axis=-1)[moving] / lengths.prod(axis=0)[moving]).mean())
 
 
 def almost_still(flow: Flow) -> bool:
-    """Returns whether the mean length of a flow field (H, W, 2) is below 0.02 pixels per frame."""
+    """Returns whether a flow field (H, W, 2) has a mean magnitude below 0.02 pixels per frame."""
     return float(np.linalg.norm(flow, axis=-1).mean()) < _LEAST_MOTION
 
 
@@ -118,7 +116,7 @@ def flow_colours(flow: Flow, largest: float) -> npt.NDArray[np.uint8]:
 
     Args:
         flow: (H, W, 2) in pixels per frame.
-        largest: magnitude from which on colours are fully saturated.
+        largest: smallest magnitude whose colour is fully saturated, in pixels per frame.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -138,74 +136,53 @@ def flow_colours(flow: Flow, largest: float) -> npt.NDArray[np.uint8]:
 def flow_picture(real: list[Flow], condensed: list[Flow], names: list[str]) -> npt.NDArray[np.uint8]:
     """Draws the real and the condensed flow of every class, one column per class, and a colour key.
 
-    Each row is scaled to its own magnitude (the 99th percentile), which is printed beside it, so that
-    directions can be compared: condensed clips move less.
+    Condensed clips move less, so each row is scaled to its own 99th percentile of the magnitude, which is
+    printed next to it. This makes the directions comparable.
 
     Args:
-        real: mean flow of the real clips of every class, (H, W, 2).
-        condensed: mean flow of the condensed clips of every class.
+        real: mean flow of the real clips of each class, (H, W, 2) in pixels per frame.
+        condensed: the same for the condensed clips.
         names: class names.
 
     Returns:
         (height, width, 3) uint8 RGB.
-
-    Raises:
-        MissingDependencyError: OpenCV is not installed.
     """
     height, width = real[0].shape[:2]
     scale = max(1, -(-_TILE // min(height, width)))
-    tile = (height * scale, width * scale)
-    titles = [_written([name[: tile[1] // 6]], (_TEXT_HEIGHT, tile[1])) for name in names]
-    rows = [_framed([_blank((_TEXT_HEIGHT, _LABEL_WIDTH)), *titles])]
-    for what, flows in (("real", real), ("condensed", condensed)):
+    tile_width, tile_height = width * scale, height * scale
+    left, top = _LABEL_WIDTH + _MARGIN, _TEXT_HEIGHT + _MARGIN
+    lefts = [left + column * (tile_width + _MARGIN) for column in range(len(names))]
+    tops = [top, top + tile_height + _MARGIN]
+    key_top = tops[1] + tile_height + _MARGIN
+    picture_width = max(lefts[-1] + tile_width + _MARGIN, _KEY_WIDTH)
+    picture_height = key_top + _KEY_SIZE + 2 * _TEXT_HEIGHT
+    image = Image.new("RGB", (picture_width, picture_height), LIGHT.background)
+    write = partial(ImageDraw.Draw(image).text, fill=LIGHT.text, font=font(_FONT_SIZE))
+    for x, name in zip(lefts, names, strict=True):
+        write((x, 0), shortened(name, tile_width, _FONT_SIZE))
+    for y, label, flows in zip(tops, ("real", "condensed"), (real, condensed), strict=True):
         largest = float(np.percentile(np.linalg.norm(np.stack(flows), axis=-1), 99))
-        tiles = [flow_colours(flow, largest).repeat(scale, 0).repeat(scale, 1) for flow in flows]
-        label = _written([what, "full colour:", f"{largest:.2f} px/frame"], (tile[0], _LABEL_WIDTH))
-        rows.append(_framed([label, *tiles]))
-    picture = np.concatenate(rows)
-    key = _colour_key()
-    side = max(picture.shape[1], key.shape[1])
-    padded = [
-        np.pad(part, ((0, 0), (0, side - part.shape[1]), (0, 0)), constant_values=255)
-        for part in (picture, key)
-    ]
-    return np.concatenate(padded)
+        write((0, y + tile_height // 2), f"{label}\nfull colour:\n{largest:.2f} px/frame", anchor="lm")
+        for x, flow in zip(lefts, flows, strict=True):
+            image.paste(fitted(flow_colours(flow, largest), tile_width, tile_height), (x, y))
+    _draw_colour_key(image, write, key_top)
+    return np.asarray(image)
 
 
-def _colour_key() -> npt.NDArray[np.uint8]:
-    """Draws a disc of all directions with their names."""
+def _draw_colour_key(image: Image.Image, write: Callable[..., None], top: int) -> None:
+    """Draws a disc with the colours of all directions, labelled left, right, up and down."""
     radius = _KEY_SIZE // 2
     down, right = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float32)
     disc = flow_colours(np.stack([right, down], axis=-1), radius)
-    disc[np.hypot(right, down) > radius] = 255
-    around = [_written([word], (_KEY_SIZE, _LABEL_WIDTH // 2)) for word in ("left", "right")]
-    around[0] = np.roll(around[0], _LABEL_WIDTH // 4, axis=1)  # close to the disc
-    beside = _written(["grey: still"], (_KEY_SIZE, _LABEL_WIDTH))
-    middle = np.concatenate([around[0], disc, around[1], beside], axis=1)
-    lines = []
-    for word in ("up", "down"):
-        line = _blank((_TEXT_HEIGHT, middle.shape[1]))
-        text = _written([word], (_TEXT_HEIGHT, _KEY_SIZE))
-        line[:, _LABEL_WIDTH // 2 : _LABEL_WIDTH // 2 + _KEY_SIZE] = np.roll(text, radius // 2, axis=1)
-        lines.append(line)
-    return np.concatenate([lines[0], middle, lines[1]])
-
-
-def _blank(size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    return np.full((*size, 3), 255, dtype=np.uint8)
-
-
-def _written(lines: list[str], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    cv2 = _opencv()
-    picture = _blank(size)
-    first = (size[0] - len(lines) * _TEXT_HEIGHT) // 2 + _TEXT_HEIGHT - 5
-    for number, text in enumerate(lines):
-        shown = text.encode("ascii", "replace").decode()
-        place = (1, first + number * _TEXT_HEIGHT)
-        cv2.putText(picture, shown, place, cv2.FONT_HERSHEY_SIMPLEX, 0.35, (0, 0, 0), 1, cv2.LINE_AA)
-    return picture
-
-
-def _framed(tiles: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-    edges = ((0, _MARGIN), (0, _MARGIN), (0, 0))
-    return np.concatenate([np.pad(tile, edges, constant_values=255) for tile in tiles], axis=1)
+    disc[np.hypot(right, down) > radius] = LIGHT.background
+    x, y = _LABEL_WIDTH // 2 + radius, top + _TEXT_HEIGHT + radius
+    image.paste(Image.fromarray(disc), (x - radius, y - radius))
+    away = radius + _MARGIN
+    for word, place, anchor in (
+        ("up", (x, y - away), "mb"),
+        ("down", (x, y + away), "mt"),
+        ("left", (x - away, y), "rm"),
+        ("right", (x + away, y), "lm"),
+        ("grey: still", (x + away + _LABEL_WIDTH // 2, y), "lm"),
+    ):
+        write(place, word, anchor=anchor)

@@ -1,4 +1,4 @@
-"""Finds the real clip that is most similar to a condensed one."""
+"""Finds the real clip that is most similar to a condensed clip."""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import SettingsError
+from dfs_store.names import known_name
 
 if TYPE_CHECKING:
     from dfs_store.videos import VideoDataset
@@ -24,19 +25,18 @@ def nearest_real_clip(
         class_name: the class to search.
 
     Returns:
-        The number of the clip in `videos`, and the root-mean-square difference in 8-bit levels.
+        The clip's index in `videos`, and the root-mean-square difference in 8-bit levels.
 
     Raises:
-        SettingsError: the real clips do not have the class, or have another shape.
+        SettingsError: there are no real clips of the class, or their shape differs.
     """
-    if class_name not in videos.class_to_idx:
-        raise SettingsError(f"the real clips have no class {class_name!r}, only {', '.join(videos.classes)}")
+    known_name(class_name, videos.classes, "the class of the real clips")
     candidates = np.flatnonzero(videos.labels == videos.class_to_idx[class_name]).tolist()
     if not candidates or videos.pixels[candidates[0], 0].shape != pixels.shape:
         found = videos.pixels[candidates[0], 0].shape if candidates else "none"
         raise SettingsError(
             f"the real clips of class {class_name!r} must have the shape {pixels.shape} (T, H, W, 3), "
-            f"got {found}"
+            f"got {found}; open them with the same number of frames and size"
         )
     wanted = pixels.astype(np.float32)
     squares = [float(np.square(wanted - videos.pixels[clip, 0]).mean()) for clip in candidates]

@@ -1,4 +1,4 @@
-"""The paper's results, for comparison: accuracy in percent, storage in MiB (which the paper calls MB)."""
+"""The paper's results: accuracy in percent, and storage in MiB (which the paper calls MB)."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -31,39 +31,39 @@ class Published(NamedTuple):
     spread: float | None = None
 
 
-# Accuracy by dataset, method and vpc.
-_ACCURACY: dict[str, dict[str, dict[int, float]]] = {
+# Accuracy and spread by dataset, method and vpc.
+_RESULTS: dict[str, dict[str, dict[int, tuple[float, float | None]]]] = {
     "miniucf": {
-        "random": {10: 27.8, 5: 19.6, 1: 10.9},
-        "herding": {10: 33.7, 5: 26.3, 1: 13.2},
-        "k-center": {10: 29.1, 5: 23.2, 1: 13.9},
-        "dm": {10: 30.0, 5: 25.7, 1: 15.3},
-        "static-dynamic": {5: 27.2, 1: 17.5},
-        "dfs": {10: 31.0, 5: 28.0, 1: 17.9},
+        "random": {10: (27.8, 1.1), 5: (19.6, 0.4), 1: (10.9, 0.7)},
+        "herding": {10: (33.7, 0.3), 5: (26.3, 1.0), 1: (13.2, 1.3)},
+        "k-center": {10: (29.1, 0.6), 5: (23.2, 0.6), 1: (13.9, 1.6)},
+        "dm": {10: (30.0, 0.6), 5: (25.7, 0.2), 1: (15.3, 1.1)},
+        "static-dynamic": {5: (27.2, 0.4), 1: (17.5, 0.1)},
+        "dfs": {10: (31.0, 0.1), 5: (28.0, 0.1), 1: (17.9, 0.3)},
     },
     "hmdb51": {
-        "random": {10: 9.8, 5: 6.8, 1: 3.3},
-        "herding": {10: 10.8, 5: 9.0, 1: 3.0},
-        "k-center": {10: 8.0, 5: 5.2, 1: 2.4},
-        "dm": {10: 12.1, 5: 8.0, 1: 6.1},
-        "static-dynamic": {5: 8.2, 1: 6.0},
-        "dfs": {10: 12.8, 5: 10.5, 1: 7.5},
+        "random": {10: (9.8, 0.4), 5: (6.8, 0.7), 1: (3.3, 0.1)},
+        "herding": {10: (10.8, 0.6), 5: (9.0, 0.6), 1: (3.0, 0.1)},
+        "k-center": {10: (8.0, 0.1), 5: (5.2, 0.4), 1: (2.4, 0.4)},
+        "dm": {10: (12.1, 0.4), 5: (8.0, 0.2), 1: (6.1, 0.2)},
+        "static-dynamic": {5: (8.2, 0.1), 1: (6.0, 0.4)},
+        "dfs": {10: (12.8, 0.2), 5: (10.5, 0.4), 1: (7.5, 0.3)},
     },
     "kinetics400": {
-        "random": {5: 5.5, 1: 3.0},
-        "herding": {5: 6.3, 1: 3.3},
-        "k-center": {5: 6.2, 1: 3.1},
-        "dm": {5: 9.1, 1: 6.3},
-        "static-dynamic": {5: 7.0, 1: 6.3},
-        "dfs": {5: 8.1, 1: 7.1},
+        "random": {5: (5.5, None), 1: (3.0, None)},
+        "herding": {5: (6.3, None), 1: (3.3, None)},
+        "k-center": {5: (6.2, None), 1: (3.1, None)},
+        "dm": {5: (9.1, None), 1: (6.3, None)},
+        "static-dynamic": {5: (7.0, None), 1: (6.3, None)},
+        "dfs": {5: (8.1, None), 1: (7.1, None)},
     },
     "ssv2": {
-        "random": {5: 3.6, 1: 3.1},
-        "herding": {5: 3.6, 1: 2.8},
-        "k-center": {5: 4.5, 1: 2.6},
-        "dm": {5: 4.1, 1: 3.6},
-        "static-dynamic": {5: 3.8, 1: 4.0},
-        "dfs": {5: 4.1, 1: 3.9},
+        "random": {5: (3.6, None), 1: (3.1, None)},
+        "herding": {5: (3.6, None), 1: (2.8, None)},
+        "k-center": {5: (4.5, None), 1: (2.6, None)},
+        "dm": {5: (4.1, None), 1: (3.6, None)},
+        "static-dynamic": {5: (3.8, None), 1: (4.0, None)},
+        "dfs": {5: (4.1, None), 1: (3.9, None)},
     },
 }
 _WHOLE = {
@@ -71,24 +71,6 @@ _WHOLE = {
     "hmdb51": Published(25.4, spread=0.2),
     "kinetics400": Published(30.3),
     "ssv2": Published(23.0),
-}
-_SPREAD: dict[str, dict[str, dict[int, float]]] = {
-    "miniucf": {
-        "random": {10: 1.1, 5: 0.4, 1: 0.7},
-        "herding": {10: 0.3, 5: 1.0, 1: 1.3},
-        "k-center": {10: 0.6, 5: 0.6, 1: 1.6},
-        "dm": {10: 0.6, 5: 0.2, 1: 1.1},
-        "static-dynamic": {5: 0.4, 1: 0.1},
-        "dfs": {10: 0.1, 5: 0.1, 1: 0.3},
-    },
-    "hmdb51": {
-        "random": {10: 0.4, 5: 0.7, 1: 0.1},
-        "herding": {10: 0.6, 5: 0.6, 1: 0.1},
-        "k-center": {10: 0.1, 5: 0.4, 1: 0.4},
-        "dm": {10: 0.4, 5: 0.2, 1: 0.2},
-        "static-dynamic": {5: 0.1, 1: 0.4},
-        "dfs": {10: 0.2, 5: 0.4, 1: 0.3},
-    },
 }
 # Table 4, MiniUCF at VPC 1: networks other than ConvNet3D.
 _OTHER_NETWORKS = {
@@ -129,8 +111,8 @@ _CHANGED: dict[str, dict[tuple[str, Any], Published]] = {
         ("cooldown", 0): Published(6.3, spread=0.3),
     },
 }
-# Storage as printed in the paper. 586 for MiniUCF at VPC 5 is the value for HMDB51; the paper's rule gives
-# 574 there, and 1171 and 117 for HMDB51 at VPC 10 and 1.
+# Storage as printed in the paper for both datasets. The paper's rule gives 574 for MiniUCF at VPC 5, and 1171
+# and 117 for HMDB51 at VPC 10 and 1.
 _DENSE = {10: 1150.0, 5: 586.0, 1: 115.0}
 _WITH_STORAGE = ("miniucf", "hmdb51")
 _FEWER = {
@@ -140,10 +122,10 @@ _FEWER = {
     ("hmdb51", "dfs"): {10: 287.0, 5: 137.0, 1: 22.0},
 }
 _DENSE_METHODS = ("random", "herding", "k-center", "dm")
-PAPER_METHODS = tuple(_ACCURACY["miniucf"])  # in the order of its tables
+PAPER_METHODS = tuple(_RESULTS["miniucf"])  # in the order of the paper's tables
 PAPER_EPOCHS = 500  # the argument of the public code, which makes 501 passes
 PAPER_RUNS = 3
-# Minimum and maximum number of test clips: copies of Kinetics-400 lack clips that are no longer available.
+# Minimum and maximum number of test clips. Copies of Kinetics-400 lack clips that are no longer available.
 PAPER_TEST_CLIPS = {
     "miniucf": (1861, 1861),
     "hmdb51": (1530, 1530),
@@ -165,14 +147,14 @@ def published(
     model: str = "convnet3d",
     settings: Mapping[str, Any] | None = None,
 ) -> Published | None:
-    """Returns the paper's result; None if the paper does not have one.
+    """Returns the paper's result, or None if the paper does not have one.
 
     Args:
         dataset: name in the catalogue.
         method: name of the method, or "whole".
         vpc: videos per class; None for "whole". The paper has no results for "all".
         model: name of the trained network.
-        settings: settings of the condensation; missing settings default to the paper's values.
+        settings: condensation settings; those that are missing default to the paper's values.
     """
     settings = settings or {}
     row = vpc if isinstance(vpc, int) else 0
@@ -187,11 +169,11 @@ def published(
     if changed and method == "dfs":
         alone = vpc == 1 and len(changed) == 1
         return _CHANGED.get(dataset, {}).get(changed[0]) if alone else None
-    accuracy = _ACCURACY.get(dataset, {}).get(method, {}).get(row)
-    if accuracy is None:
+    result = _RESULTS.get(dataset, {}).get(method, {}).get(row)
+    if result is None:
         return None
     sizes = _FEWER.get((dataset, method), {})
     if method in _DENSE_METHODS and dataset in _WITH_STORAGE:
         sizes = _DENSE
-    spread = _SPREAD.get(dataset, {}).get(method, {}).get(row)
+    accuracy, spread = result
     return Published(accuracy, sizes.get(row), spread)

@@ -1,4 +1,4 @@
-"""The record of an evaluation: the result, the metadata of the store, and the cost of condensing it."""
+"""Builds the record of an evaluation: the result, the store's metadata and the cost of condensing it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RESULT_SCHEMA",
+    "TRIAL",
     "WHOLE",
     "about_store",
     "about_whole",
@@ -26,11 +27,12 @@ __all__ = [
 ]
 
 RESULT_SCHEMA = "dfs.evaluate/1"
-WHOLE = "whole"
+WHOLE = "whole"  # in place of a method: trained on all real clips
+TRIAL = "trial"  # in place of a control: used to choose a control, and not in any table
 
 
 def about_store(store: KeyFrameStore) -> dict[str, Any]:
-    """Returns the metadata of a store for a result: method, settings, digest, storage, cost and so on."""
+    """Returns the store's metadata for a result: method, settings, digest, sizes and cost."""
     provenance = store.attributes.get("provenance") or {}
     return {
         "method": provenance.get("method"),
@@ -44,7 +46,7 @@ def about_store(store: KeyFrameStore) -> dict[str, Any]:
 
 
 def about_whole() -> dict[str, Any]:
-    """Returns the metadata for a result of training on all real clips."""
+    """Returns the metadata for a result obtained by training on all real clips."""
     return {"method": WHOLE, "vpc": None, "settings": {}, "storage": None, "cost": None}
 
 
@@ -66,7 +68,8 @@ def result_document(
 def test_views(dataset: str, settings: "EvaluationSettings") -> dict[str, int]:
     """Returns the arguments `random_starts` and `seed` for opening the test clips.
 
-    The seed is 0 for built-in datasets, whose clips it would change, and without random starts.
+    The seed is 0 for built-in datasets, because another seed would change their clips, and if there are no
+    random starts.
     """
     starts = settings.random_starts
     seed = settings.seed if starts and not describe(dataset).is_built_in else 0
@@ -74,20 +77,20 @@ def test_views(dataset: str, settings: "EvaluationSettings") -> dict[str, int]:
 
 
 def cost_of(store: KeyFrameStore) -> dict[str, Any] | None:
-    """Returns the cost of condensing a store according to the event log of its run, or None without a log.
+    """Returns the cost of condensing a store according to its run's event log; None if there is no log.
 
     Returns:
-        `seconds`, over all processes that continued the run; `device`; and `clip_passes`, the number of clips
-        that passed through a network, with or without a backward pass. Classes with fewer real clips than
-        `batch_real` are counted as if they had that many. `clip_passes` is None for methods that select clips
-        by the features of an extractor, because the log does not record their number.
+        `seconds`, the total over all processes that worked on the run; `device`; and `clip_passes`, the
+        number of clips that passed through a network, with or without a backward pass. Classes with fewer
+        real clips than `batch_real` count as if they had that many. `clip_passes` is None for methods that
+        select clips by an extractor's features, because the log does not record their number.
     """
     try:
         events = read_events(event_log_path(store.path))
     except OSError:
         return None
     if not any(each.get("digest") == store.attributes["digest"] for each in events):
-        return None  # the log of another run
+        return None  # the log belongs to a different run
     starts = [number for number, each in enumerate(events) if each["event"] == "run_started"]
     ends = [*(start - 1 for start in starts[1:]), len(events) - 1]
     config = store.provenance_object("config")
@@ -103,7 +106,7 @@ def cost_of(store: KeyFrameStore) -> dict[str, Any] | None:
 
 
 def training_videos_bytes(settings: object) -> int | None:
-    """Returns the size of the training videos on disk in bytes, or None if there are no files.
+    """Returns the size of the training videos on disk in bytes, or None if there are no such files.
 
     Args:
         settings: settings that determine the clips, see `clips_named_by`.

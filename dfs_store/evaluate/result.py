@@ -28,7 +28,7 @@ class Score:
 
     @property
     def std(self) -> float:
-        """Standard deviation over the runs, divided by the number of runs as in the public code."""
+        """Population standard deviation over the runs (`ddof=0`, as in the public code), in percent."""
         return float(np.std(self.runs))
 
     def to_json(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class EvaluatedOn:
         dataset: name or folder of the dataset.
         split: number of the official split; None if the dataset has only one.
         hold_out: share of the training clips that was held out for testing; None for the test clips.
-        frames, stride, size: how clips were cut; `stride` is None if it depends on the length of the video.
+        frames, stride, size: sampling of the clips; `stride` is None if it depends on the video's length.
         num_clips: number of clips.
         split_declared: whether the user set the split because the store does not record it.
     """
@@ -92,18 +92,18 @@ class EvaluationResult:
             the same number of runs).
         epochs: see `EvaluationSettings`.
         passes: number of passes over the training clips; `epochs + 1` with the recipe "paper".
-        lr: initial learning rate.
+        lr: peak learning rate.
         num_train_clips: number of training clips.
         test: the test clips.
         chance: top-1 accuracy of always predicting the most frequent class of the test clips, in percent.
-        elapsed_seconds: duration of all trainings and tests.
+        elapsed_seconds: duration of training and testing.
         num_classes: number of classes; top-5 is 100 if there are five or fewer.
-        top1, top5: the scores; those of hard labels if `labels` is "both".
-        soft: top1 and top5 of soft labels; None if only hard labels were used.
+        top1, top5: top-1 and top-5 accuracy; with hard labels if `labels` is "both".
+        soft: top-1 and top-5 accuracy with soft labels; None if only hard labels were used.
         classes: class names.
         confusion: number of test clips by true class (row) and predicted class (column), summed over all
-            runs and passes; that of hard labels if `labels` is "both".
-        threads: number of torch threads, on which rounding on a CPU, and so the scores, depend.
+            runs and passes; with hard labels if `labels` is "both".
+        threads: number of torch threads, which affects rounding on a CPU and therefore the scores.
     """
 
     model: str

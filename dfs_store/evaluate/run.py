@@ -40,18 +40,18 @@ __all__ = ["EvaluationProgress", "EvaluationSettings", "evaluate", "labelled_as"
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """Settings of an evaluation. The defaults are those of the paper.
+    """Settings of an evaluation. The defaults follow the paper.
 
     Attributes:
         model: name of the network, see `dfs_store.networks.NETWORKS`, or "module:Class".
         protocol: "paper" or "strict".
         recipe: training recipe, "paper" or "modern" (`dfs_store.networks.recipes`).
         runs: number of trainings, each with its own seed.
-        epochs: number of passes over the clips. With the recipe "paper", the argument N of the public code,
-            which makes N + 1 passes. If None, 500 (paper) or 300 (modern).
+        epochs: number of passes over the clips. With the recipe "paper", this is the argument N of the public
+            code, which makes N + 1 passes. If None, 500 (paper) or 300 (modern).
         lr: peak learning rate. If None, 0.01 (paper) or 0.001 (modern).
         batch_size: number of clips per training step.
-        seed: seed; run r uses (seed, r).
+        seed: base seed; run r is seeded with (seed, r).
         device: device to train on.
     """
 
@@ -67,8 +67,7 @@ class EvaluationSettings:
 
     def __post_init__(self) -> None:
         check_network_name(self.model)
-        if self.protocol not in PROTOCOLS:
-            known_name(self.protocol, PROTOCOLS, "--protocol")
+        known_name(self.protocol, PROTOCOLS, "--protocol")
         if self.runs < 1:
             raise SettingsError(f"--runs must be at least 1, got {self.runs}")
         self.training(0)
@@ -79,7 +78,7 @@ class EvaluationSettings:
         return random_starts(self.protocol, self.runs)
 
     def training(self, run: int) -> TrainingSettings:
-        """Returns the training settings of a run, with the values of `epochs` and `lr` that are used."""
+        """Returns the training settings of a run. If `epochs` or `lr` is None, the recipe's value is used."""
         recipe = recipe_named(self.recipe)
         return TrainingSettings(
             recipe=recipe,
@@ -96,12 +95,12 @@ class EvaluationProgress:
     """Progress of an evaluation.
 
     Attributes:
-        run: 0-based number of the run; runs on soft labels come after the others.
-        runs: number of all runs.
-        passes_done: number of finished passes of this run.
-        passes: number of passes of each run.
+        run: 0-based number of the run; runs on soft labels follow those on hard labels.
+        runs: total number of runs.
+        passes_done: number of finished passes in this run.
+        passes: number of passes in each run.
         loss: mean training loss of the last pass.
-        top1: scores of the finished runs in percent.
+        top1: top-1 accuracy of each finished run with these labels, in percent.
         labels: training labels of this run, "hard" or "soft".
     """
 
@@ -114,19 +113,19 @@ class EvaluationProgress:
     labels: str = "hard"
 
 
-class TrainingClips(ClipBatches, TypingProtocol):
-    """Training clips with class names: `StoreClips` or `VideoClips`."""
+class TrainingBatches(ClipBatches, TypingProtocol):
+    """Batches of training clips with class names, from `StoreClips` or `VideoClips`."""
 
     classes: list[str]
 
 
 @full_float32()
 def evaluate(
-    clips: TrainingClips | None,
+    clips: TrainingBatches | None,
     test: VideoDataset,
     settings: EvaluationSettings | None = None,
     *,
-    soft: TrainingClips | None = None,
+    soft: TrainingBatches | None = None,
     on_progress: Callable[[EvaluationProgress], None] | None = None,
 ) -> EvaluationResult:
     """Trains networks from scratch on `clips` and tests them on real clips.
@@ -134,17 +133,18 @@ def evaluate(
     The same settings, clips and machine give the same scores.
 
     Args:
-        clips: `clips_of(path)` for a store, or `VideoClips(videos)` for the upper bound. None trains only on
-            `soft`.
-        test: the real test clips, with the same shape and, in any order, the same class names. Open them with
+        clips: `clips_of(path)` for a store, or `VideoClips(videos)` for the upper bound. If None, only `soft`
+            is used.
+        test: the real test clips, with the same shape and the same class names in any order. Open them with
             `random_starts=settings.random_starts`, so that every run has its own.
-        settings: settings of the evaluation; those of the paper if None.
-        soft: `clips_of(path, labels="soft")`, to train the same number of runs with the same seeds on these.
-        on_progress: called after every pass; may raise to stop.
+        settings: settings of the evaluation; the paper's if None.
+        soft: `clips_of(path, labels="soft")`, to train on soft labels as well, with the same number of runs
+            and the same seeds.
+        on_progress: called after every pass; can raise an exception to stop the evaluation.
 
     Raises:
         SettingsError: there are no training clips, the classes differ, the test clips have too few random
-            starts, or clips are too small for the network.
+            starts, or the clips are too small for the network.
         DivergedError: a training loss is not finite.
         OutOfMemoryError: the device ran out of memory.
     """
@@ -156,7 +156,7 @@ def evaluate(
         if source is not None
     }
     if not sources:
-        raise SettingsError("`clips` and `soft` must not both be None: there is nothing to train on")
+        raise SettingsError("`clips` and `soft` are both None; pass at least one of them to train on")
     first, started = settings.training(0), time.perf_counter()
 
     def tell(kind: str, top1: tuple[float, ...], number: int, loss: float) -> None:
@@ -183,9 +183,7 @@ def evaluate(
         num_classes=len(test.classes),
         top1=_score(main, "top1"),
         top5=_score(main, "top5"),
-        soft={name: _score(answers["soft"], name) for name in ("top1", "top5")}
-        if "soft" in answers
-        else None,
+        soft=None if soft is None else {name: _score(answers["soft"], name) for name in ("top1", "top5")},
         classes=tuple(test.classes),
         confusion=tuple(map(tuple, np.sum([each.confusion for each in main], axis=0).tolist())),
         threads=torch.get_num_threads(),
@@ -194,12 +192,12 @@ def evaluate(
 
 
 def _answers(
-    clips: TrainingClips,
+    clips: TrainingBatches,
     test: VideoDataset,
     settings: EvaluationSettings,
     tell: Callable[[tuple[float, ...], int, float], None],
 ) -> list[Answers]:
-    """Trains and tests the network of each run; `tell` receives the scores so far, the pass and its loss."""
+    """Trains and tests the network of each run. `tell` receives the scores so far, the pass and its loss."""
     device, found = resolve_device(settings.device), list[Answers]()
     shape = (len(clips.classes), test.num_frames, test.frame_shape[1])
     for run in range(settings.runs):
@@ -227,7 +225,7 @@ def _check_starts(test: VideoDataset, settings: EvaluationSettings) -> None:
         )
 
 
-def labelled_as(classes: list[str], clips: TrainingClips) -> TrainingClips:
+def labelled_as(classes: list[str], clips: TrainingBatches) -> TrainingBatches:
     """Returns the clips with labels that index `classes`, matched by class name.
 
     Raises:
@@ -244,9 +242,9 @@ def labelled_as(classes: list[str], clips: TrainingClips) -> TrainingClips:
 
 
 class _Relabelled:
-    """Clips whose labels follow another order of the same classes."""
+    """Clips with their labels converted to a different order of the same classes."""
 
-    def __init__(self, clips: TrainingClips, classes: list[str]) -> None:
+    def __init__(self, clips: TrainingBatches, classes: list[str]) -> None:
         self._clips = clips
         self._labels = torch.tensor([classes.index(name) for name in clips.classes])
         self._columns = torch.tensor([clips.classes.index(name) for name in classes])

@@ -1,8 +1,8 @@
-"""Combines results of single seeds into rows: means, differences paired over seeds, and labels."""
+"""Combines the results of individual seeds into rows, compares them with random clips, and labels them."""
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -11,14 +11,14 @@ import numpy as np
 from dfs_store.evaluate.table_row import TableRow
 from dfs_store.names import counted
 
-__all__ = ["half_interval", "kind_of", "over_seeds", "student_quantile"]
+__all__ = ["grouped", "half_interval", "kind_of", "over_seeds", "student_quantile"]
 
 Key = TypeVar("Key")
 _MEANS = (
     "mebibytes", "stored_mebibytes", "on_disk_mebibytes", "percent_of_dense", "percent_of_dataset",
     "key_frames_per_class", "cost_seconds", "elapsed_seconds",
 )  # fmt: skip
-# Quantile 0.975 of Student's t by degrees of freedom; beyond them `student_quantile` expands.
+# Quantile 0.975 of Student's t for 1 to 10 degrees of freedom.
 _QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 _NORMAL = 1.959964
 # Settings that are in the title of the table or do not matter to the reader.
@@ -29,22 +29,22 @@ _NOT_IN_LABELS = {
 
 def over_seeds(rows: Sequence[TableRow]) -> list[TableRow]:
     """Merges rows that differ only in their seeds, compares them with random clips, and labels them."""
-    joined = [_joined(group) for group in _grouped(rows, _identity)]
+    joined = [_joined(group) for group in grouped(rows, _identity).values()]
     compared = [_over_random(row, joined) for row in joined]
-    found = []
-    for group in _grouped(compared, lambda row: (kind_of(row), row.method, row.vpc, row.control)):
-        found += [replace(row, label=_label(row, group)) for row in group]
-    return sorted(found, key=compared_place(compared))
+    alike = grouped(compared, _labelled_with)
+    return [replace(row, label=_label(row, alike[_labelled_with(row)])) for row in compared]
 
 
-def compared_place(rows: Sequence[TableRow]) -> Any:  # noqa: ANN401 - a key for sorting
-    """Returns a sort key that restores the order of files."""
-    order = {(row.file, row.labels): number for number, row in enumerate(rows)}
-    return lambda row: order[row.file, row.labels]
+def grouped(rows: Iterable[TableRow], key: Callable[[TableRow], Key]) -> dict[Key, list[TableRow]]:
+    """Groups rows by a key, in the order of their first rows."""
+    groups: dict[Key, list[TableRow]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return groups
 
 
 def kind_of(row: TableRow) -> tuple[Any, ...]:
-    """Returns how and on what a row was evaluated. Rows of the same kind are comparable."""
+    """Returns the settings and test clips of a row's evaluation. Rows of the same kind are comparable."""
     return (
         row.dataset, row.model, row.protocol, row.recipe, row.title_epochs, row.runs, row.split,
         row.split_declared, row.hold_out, row.frames, row.stride, row.size, row.num_test_clips,
@@ -55,27 +55,17 @@ def kind_of(row: TableRow) -> tuple[Any, ...]:
 def _identity(row: TableRow) -> tuple[Any, ...]:
     if not row.by_seed:
         return (row.file, row.labels)
-    own = (
-        row.method,
-        row.vpc,
-        row.dtype,
-        row.control,
-        row.labels,
-        row.epochs,
-        json.dumps(row.settings, sort_keys=True),
-    )
-    return (*kind_of(row), *own)
+    settings = json.dumps(row.settings, sort_keys=True)
+    return (*_labelled_with(row), row.dtype, row.labels, row.epochs, settings)
 
 
-def _grouped(rows: Iterable[TableRow], key: Any) -> list[list[TableRow]]:  # noqa: ANN401 - of any hashable
-    groups: dict[Any, list[TableRow]] = {}
-    for row in rows:
-        groups.setdefault(key(row), []).append(row)
-    return list(groups.values())
+def _labelled_with(row: TableRow) -> tuple[Any, ...]:
+    """Returns a key that is equal for rows whose names in the table must differ."""
+    return (*kind_of(row), row.method, row.vpc, row.control)
 
 
 def _joined(group: list[TableRow]) -> TableRow:
-    """Merges the rows of several seeds. The results of a seed that was evaluated repeatedly are averaged."""
+    """Merges the rows of several seeds. If a seed was evaluated repeatedly, its results are averaged."""
     first = group[0]
     if len(group) == 1:
         return first
@@ -107,7 +97,7 @@ def _mean(values: Iterable[float | int | None]) -> float | None:
 
 
 def _over_random(row: TableRow, rows: Sequence[TableRow]) -> TableRow:
-    """Adds the difference to random clips with the same vpc and all frames."""
+    """Adds to a row its gain over random clips with the same vpc and all frames."""
     base = next(
         (
             other
@@ -129,14 +119,17 @@ def _over_random(row: TableRow, rows: Sequence[TableRow]) -> TableRow:
 
 
 def half_interval(values: Sequence[float]) -> float | None:
-    """Returns half the 95 % confidence interval of a mean (Student's t); None for fewer than two values."""
+    """Returns half the 95 % confidence interval of the mean (Student's t); None for fewer than two values."""
     if len(values) < 2:
         return None
     return student_quantile(len(values) - 1) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
 
 
 def student_quantile(degrees: int) -> float:
-    """Returns the 0.975 quantile of Student's t to 0.001, with a series expansion above 10 degrees."""
+    """Returns the 0.975 quantile of Student's t, accurate to 0.001.
+
+    Up to 10 degrees of freedom it is tabulated, above that computed by a series expansion.
+    """
     if degrees <= len(_QUANTILES):
         return _QUANTILES[degrees - 1]
     z, n = _NORMAL, float(degrees)
@@ -150,7 +143,7 @@ def student_quantile(degrees: int) -> float:
 
 
 def _label(row: TableRow, alike: Sequence[TableRow]) -> str:
-    """Returns the name of a row, with the settings in which rows of the same method and vpc differ."""
+    """Returns the name of a row, with the settings that differ between rows of the same method and vpc."""
     differing = [
         name
         for name in sorted({name for other in alike for name in other.settings} - _NOT_IN_LABELS)

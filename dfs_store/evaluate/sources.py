@@ -1,4 +1,4 @@
-"""The training clips of a store: its rebuilt clips, or those that its method generates from native arrays."""
+"""Opens a store's training clips, which are rebuilt, or generated from native arrays by its method."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -7,26 +7,26 @@ import torch
 from torch import Tensor
 
 from dfs_store.condense.methods import method_named, method_names
-from dfs_store.evaluate.run import TrainingClips
+from dfs_store.evaluate.run import TrainingBatches
 from dfs_store.format import open_store
 from dfs_store.loaders import DFSDataset, DFSLoader
 from dfs_store.loaders.dataset import Target
 
 __all__ = ["LABELS", "StoreClips", "clips_of"]
 
-# What --labels asks for: the kinds of labels to train on, in order.
+# The kinds of labels to train on, in order, for each value of --labels.
 LABELS: Mapping[str, tuple[Target, ...]] = {"hard": ("hard",), "soft": ("soft",), "both": ("hard", "soft")}
 
 
 def clips_of(
     path: str | os.PathLike[str], device: torch.device | str = "cpu", labels: Target = "hard"
-) -> TrainingClips:
-    """Returns the training clips of a store, which may be generated from native arrays.
+) -> TrainingBatches:
+    """Opens a store's training clips, which may be generated from native arrays.
 
     Args:
         path: path or URL of the store.
         device: device of the batches.
-        labels: "hard" for the classes of the clips, or "soft" for the logits of a teacher.
+        labels: "hard" for the clips' classes, or "soft" for a teacher's logits.
 
     Raises:
         SettingsError: the store has no soft labels, but `labels` is "soft".
@@ -34,13 +34,13 @@ def clips_of(
     with open_store(path) as store:
         native = store.native_method if labels == "hard" else None
     if native in method_names() and (made := method_named(native).training_clips) is not None:
-        source: TrainingClips = made(path, device)
+        source: TrainingBatches = made(path, device)
         return source
     return StoreClips(path, device, labels)
 
 
 class StoreClips:
-    """Training batches of the rebuilt clips of a store, without augmentation.
+    """Training batches of a store's rebuilt clips, without augmentation.
 
     Args:
         path: path or URL of the store.
@@ -64,9 +64,10 @@ class StoreClips:
         return len(self._dataset)
 
     def batches(self, batch_size: int, epoch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields every clip once, (N, T, C, H, W) float32, in the order of (seed, epoch), with its labels.
+        """Yields batches that contain every clip once, shuffled by (seed, epoch).
 
-        Labels are (N,) int64, or soft ones (N, classes) float32.
+        Yields:
+            The clips, (N, T, C, H, W) float32, and their labels: (N,) int64, or (N, classes) float32 if soft.
         """
         if self._loader is None or self._made_for != (batch_size, seed):
             self._loader = DFSLoader(

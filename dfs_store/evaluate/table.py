@@ -1,4 +1,4 @@
-"""Reads results of evaluations into table rows. Does not import torch."""
+"""Reads evaluation results into table rows. Does not import torch."""
 
 import errno
 from collections.abc import Sequence
@@ -15,16 +15,14 @@ from dfs_store.evaluate.published import (
     metric_of,
     published,
 )
+from dfs_store.evaluate.record import RESULT_SCHEMA, TRIAL, WHOLE
 from dfs_store.evaluate.seeds import over_seeds
 from dfs_store.evaluate.table_row import TableRow
 from dfs_store.format import StorageReport
 from dfs_store.format.io.reading import MOST_RESULT_BYTES, read_json
 from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER
 
-__all__ = ["SCHEMA", "read_results"]
-
-SCHEMA = "dfs.evaluate/1"
-TRIAL = "trial"  # results used to choose a control are not in any table
+__all__ = ["read_results"]
 
 
 def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
@@ -33,11 +31,11 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
     Results that differ only in their seeds are combined into one row if they record the store's settings.
 
     Args:
-        paths: JSON files, or folders with results (.json files with the right schema, or the cells of
-            `dfs compare`).
+        paths: JSON files, or folders that contain such files or the cells of `dfs compare`. Files in a folder
+            that have a different schema are ignored.
 
     Raises:
-        StoreNotFoundError: a path does not exist.
+        StoreNotFoundError: a path cannot be read.
         NotAStoreError: a file is not a result, or is incomplete.
         SettingsError: there are no results.
     """
@@ -46,20 +44,25 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
         if path.is_dir():
             files = sorted({*path.glob("*.json"), *path.glob("*/result.json")})
             found = [document for file in files if (document := _result(file, named=False))]
-            documents = (document for document in found if document.get("control") != TRIAL)
-            rows += [row for document in documents for row in _checked_rows(document)]
-            continue
-        document = _result(path, named=True)
-        if document is None:
-            raise NotAStoreError(f"{path} is not a result of `dfs evaluate` (a JSON document {SCHEMA!r})")
-        rows += _checked_rows(document)
+            found = [document for document in found if document.get("control") != TRIAL]
+        elif document := _result(path, named=True):
+            found = [document]
+        else:
+            raise NotAStoreError(
+                f"{path} is not a result of `dfs evaluate`, which is a JSON document with the schema "
+                f"{RESULT_SCHEMA!r}"
+            )
+        for document in found:
+            rows += _checked_rows(document)
     if not rows:
-        raise SettingsError(f"there is no result of `dfs evaluate` in {', '.join(map(str, paths))}")
+        raise SettingsError(
+            f"no results of `dfs evaluate` in {', '.join(map(str, paths))}; name files or folders of results"
+        )
     return over_seeds(sorted(rows, key=_place))
 
 
 def _place(row: TableRow) -> tuple[Any, ...]:
-    # The paper's order, then other methods.
+    # Methods in the paper's order, then all others.
     of_paper = PAPER_METHODS.index(row.method) if row.method in PAPER_METHODS else len(PAPER_METHODS)
     return (
         row.dataset,
@@ -69,7 +72,7 @@ def _place(row: TableRow) -> tuple[Any, ...]:
         row.vpc if isinstance(row.vpc, int) else 10**9,
         row.control or "",
         of_paper,
-        row.method == "whole",
+        row.method == WHOLE,
         row.method,
         row.file,
     )
@@ -81,28 +84,24 @@ def _result(file: Path, *, named: bool) -> dict[str, Any] | None:
     except OSError as error:
         if not named and error.errno == errno.EINVAL:
             return None  # a pipe or a device
-        raise StoreNotFoundError(f"{file} cannot be read: {error.strerror}") from error
+        raise StoreNotFoundError(f"{file} cannot be read: {error.strerror}; check the path") from error
     except ValueError:
         return None
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+    if not isinstance(document, dict) or document.get("schema") != RESULT_SCHEMA:
         return None
     return {**document, "file": str(file)}
 
 
 def _checked_rows(found: dict[str, Any]) -> list[TableRow]:
     try:
-        kinds = ("hard", "soft") if found["labels"] == "both" else (found["labels"],)
-        return [_row({**found, **_scores(found, kind)}) for kind in kinds]
+        if found["labels"] != "both":
+            return [_row(found)]
+        return [_row({**found, "labels": "hard"}), _row({**found, **found["soft"], "labels": "soft"})]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise NotAStoreError(
             f"{found['file']} is an incomplete or malformed result ({type(error).__name__}: {error}); repeat "
             "`dfs evaluate`"
         ) from error
-
-
-def _scores(found: dict[str, Any], labels: str) -> dict[str, Any]:
-    """Returns the scores for one kind of labels, in the form of a result with this kind only."""
-    return {"labels": labels, **(found["soft"] if found["labels"] == "both" and labels == "soft" else {})}
 
 
 def _row(found: dict[str, Any]) -> TableRow:
@@ -111,7 +110,7 @@ def _row(found: dict[str, Any]) -> TableRow:
     settings = dict(found.get("settings") or {})
     model, cost = str(found["model"]), found.get("cost") or {}
     cell = published(test["dataset"], method, vpc, model, settings) if _is_as_published(found) else None
-    seed = settings.pop("seed", found.get("seed") if method == "whole" else None)
+    seed = settings.pop("seed", found.get("seed") if method == WHOLE else None)
     mean = float(found[metric]["mean"])
     return TableRow(
         label=str(method),
@@ -162,28 +161,28 @@ def _tested_on(test: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept(found: dict[str, Any]) -> dict[str, Any]:
-    """Returns the fields of a row that describe the store, None for each if there is no store."""
-    storage = None if found.get("storage") is None else StorageReport(**found["storage"])
-    of_key_frames = storage is not None and storage.native_bytes is None
-    paper_bytes = stored = on_disk = dense = None
-    if storage is not None:
-        paper_bytes = storage.float32_bytes if of_key_frames else storage.method_bytes
-        stored = storage.method_bytes + of_key_frames * storage.index_bytes
-        on_disk, dense = storage.on_disk_bytes, storage.dense_bytes
-    keys = storage.num_key_frames / int(found["num_classes"]) if storage and of_key_frames else None
+    """Returns the fields of a row that describe the store, if there is one."""
+    if found.get("storage") is None:
+        return {}
+    storage, key_frames = StorageReport(**found["storage"]), dict[str, Any]()
+    paper_bytes = stored_bytes = storage.method_bytes
+    if storage.native_bytes is None:
+        paper_bytes = storage.float32_bytes
+        stored_bytes += storage.index_bytes
+        key_frames["key_frames_per_class"] = storage.num_key_frames / int(found["num_classes"])
+        key_frames["dtype"] = found.get("dtype")
     return {
-        "key_frames_per_class": keys,
-        "dtype": found.get("dtype") if of_key_frames else None,
-        "mebibytes": _share(paper_bytes, MEBIBYTE),
-        "stored_mebibytes": _share(stored, MEBIBYTE),
-        "on_disk_mebibytes": _share(on_disk, MEBIBYTE),
-        "percent_of_dense": _share(stored, dense, 100),
-        "percent_of_dataset": _share(on_disk, found.get("dataset_bytes"), 100),
+        **key_frames,
+        "mebibytes": paper_bytes / MEBIBYTE,
+        "stored_mebibytes": stored_bytes / MEBIBYTE,
+        "on_disk_mebibytes": storage.on_disk_bytes / MEBIBYTE,
+        "percent_of_dense": _percent(stored_bytes, storage.dense_bytes),
+        "percent_of_dataset": _percent(storage.on_disk_bytes, found.get("dataset_bytes")),
     }
 
 
 def _is_as_published(found: dict[str, Any]) -> bool:
-    """Returns whether a result was obtained as in the paper."""
+    """Returns whether the evaluation matches the paper's."""
     test = found["test"]
     info = CATALOGUE.get(test["dataset"], FOLDER)
     usual = {
@@ -211,5 +210,5 @@ def _is_as_published(found: dict[str, Any]) -> bool:
     )
 
 
-def _share(part: int | None, whole: int | None, times: int = 1) -> float | None:
-    return None if part is None or not whole else times * part / whole
+def _percent(part: int, whole: int | None) -> float | None:
+    return 100 * part / whole if whole else None

@@ -1,4 +1,4 @@
-"""Plots accuracy against the size of the store."""
+"""Plots accuracy against the store's size."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,8 +28,8 @@ def plot(rows: Sequence[TableRow], path: str | Path) -> None:
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
-        SettingsError: the results differ in dataset or evaluation, none belongs to a store, or the suffix is
-            unknown.
+        SettingsError: the results differ in dataset or evaluation, none of them is for a store, or the suffix
+            is unknown.
         OutputNotWritableError, DiskFullError: the file cannot be written.
     """
     check_plot(path)
@@ -37,7 +37,7 @@ def plot(rows: Sequence[TableRow], path: str | Path) -> None:
         titles = sorted({title_of(row) for row in rows})
         raise SettingsError(
             "a plot needs results with the same dataset and evaluation, got "
-            f"{len(titles)}: {'; '.join(titles)}"
+            f"{len(titles)} kinds: {'; '.join(titles)}. Plot one kind at a time"
         )
     points: dict[str, list[tuple[float, float, float]]] = {}
     for row in rows:
@@ -45,7 +45,7 @@ def plot(rows: Sequence[TableRow], path: str | Path) -> None:
             size = row.stored_mebibytes * MEBIBYTE
             points.setdefault(row.label, []).append((size, row.mean, row.std))
     if not points:
-        raise SettingsError("a plot needs at least one result of a store, got only results of `whole`")
+        raise SettingsError("a plot needs at least one result for a store, got only results for `whole`")
     first = rows[0]
     whole = next((row.mean for row in rows if row.method == "whole" and row.control in (None, "whole")), None)
     figure = accuracy_against_bytes(

@@ -8,21 +8,19 @@ from dataclasses import fields
 from typing import NamedTuple
 
 from dfs_store.evaluate.result import accuracy_text
-from dfs_store.evaluate.seeds import kind_of
+from dfs_store.evaluate.seeds import grouped, kind_of
 from dfs_store.evaluate.table_row import TableRow
 from dfs_store.names import counted, duration_text
 
 __all__ = ["STYLES", "title_of", "to_csv", "to_latex", "to_markdown", "to_text"]
 
-_PAPER = (
-    "paper %: its mean ± spread over three runs. The public code of its rivals selects on the test clips; "
-    "here the last epoch counts"
-)
-_PAIRED = (
-    "over random: points above random real clips of the same VPC with all frames, ± half of the 95 % "
-    "interval, paired over seeds"
-)
-_COST = "made in: time and device per store; clip passes: clips that went through a network for it"
+_NOTES = {
+    "paper %": "the paper's mean ± spread over three runs. The public code of the other methods selects on "
+    "the test clips; here the last epoch counts",
+    "over random": "percentage points above random real clips with the same VPC and all frames, ± half the "
+    "95 % interval, paired over seeds",
+    "made in": "duration and device per store; clip passes: clips passed through a network to make it",
+}
 
 
 class Block(NamedTuple):
@@ -30,7 +28,7 @@ class Block(NamedTuple):
 
     Attributes:
         title: description of the evaluation.
-        columns: names of the columns, without empty ones.
+        columns: names of the columns that are not empty.
         rows: the cells.
         notes: explanations of columns.
     """
@@ -56,11 +54,9 @@ def _accuracy(row: TableRow) -> str:
 
 
 def _made_in(row: TableRow) -> str:
-    return (
-        "-"
-        if row.cost_seconds is None
-        else f"{duration_text(row.cost_seconds)}, {row.cost_device or 'unknown'}"
-    )
+    if row.cost_seconds is None:
+        return "-"
+    return f"{duration_text(row.cost_seconds)}, {row.cost_device or 'unknown'}"
 
 
 _COLUMNS: dict[str, Callable[[TableRow], str]] = {
@@ -89,10 +85,7 @@ def _small(value: float | None) -> str:
 
 
 def _blocks(rows: Sequence[TableRow]) -> list[Block]:
-    groups: dict[object, list[TableRow]] = {}
-    for row in rows:
-        groups.setdefault(kind_of(row), []).append(row)
-    return [_block(group) for group in groups.values()]
+    return [_block(group) for group in grouped(rows, kind_of).values()]
 
 
 def _block(rows: Sequence[TableRow]) -> Block:
@@ -102,14 +95,13 @@ def _block(rows: Sequence[TableRow]) -> Block:
         shown.remove("training passes")
     if not any(row.seeds > 1 for row in rows):
         shown = [name for name in shown if name != "seeds"]
-    meanings = (("paper %", _PAPER), ("over random", _PAIRED), ("made in", _COST))
-    notes = tuple(text for name, text in meanings if name in shown)
-    lines = [tuple(cells[name][number] for name in shown) for number in range(len(rows))]
+    notes = tuple(f"{name}: {text}" for name, text in _NOTES.items() if name in shown)
+    lines = list(zip(*(cells[name] for name in shown), strict=True))
     return Block(title_of(rows[0]), tuple(shown), lines, notes)
 
 
 def title_of(row: TableRow) -> str:
-    """Describes the evaluation of a row."""
+    """Describes how a row was evaluated."""
     split = "" if row.split is None else f", split {row.split}{' (declared)' if row.split_declared else ''}"
     stride = "" if row.stride is None else f" at stride {row.stride}" if row.stride > 1 else ""
     held = "" if row.hold_out is None else f", on training clips held out ({row.hold_out:g})"
@@ -148,7 +140,7 @@ def _piped(cells: Sequence[str]) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Escapes characters that end a cell or start emphasis, code, a link or HTML."""
+    """Escapes the characters that end a cell or start emphasis, code, a link or HTML."""
     joined = " ".join(text.split())
     for letter in "\\|*_`[]<":
         joined = joined.replace(letter, f"\\{letter}")
@@ -162,23 +154,20 @@ def to_latex(rows: Sequence[TableRow]) -> str:
         spec = "l" + "r" * (len(block.columns) - 1)
         lines = [" & ".join(map(_latex, row)) + r" \\" for row in (block.columns, *block.rows)]
         caption = ". ".join(map(_latex, (block.title, *block.notes)))
-        texts.append(
-            "\n".join(
-                [
-                    r"\begin{table}",
-                    r"\centering",
-                    rf"\caption{{{caption}.}}",
-                    rf"\begin{{tabular}}{{{spec}}}",
-                    r"\toprule",
-                    lines[0],
-                    r"\midrule",
-                    *lines[1:],
-                    r"\bottomrule",
-                    r"\end{tabular}",
-                    r"\end{table}",
-                ]
-            )
-        )
+        table = [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{caption}.}}",
+            rf"\begin{{tabular}}{{{spec}}}",
+            r"\toprule",
+            lines[0],
+            r"\midrule",
+            *lines[1:],
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+        texts.append("\n".join(table))
     return "\n\n".join(texts)
 
 
@@ -194,9 +183,9 @@ def _latex(text: str) -> str:
 
 
 def to_csv(rows: Sequence[TableRow]) -> str:
-    """Formats all fields of all rows as CSV in full precision, with a header line.
+    """Formats all fields of all rows as CSV with full precision and a header line.
 
-    Texts that a spreadsheet would read as a formula are prefixed with an apostrophe.
+    Strings that a spreadsheet would interpret as a formula are prefixed with an apostrophe.
     """
     text = io.StringIO()
     names = [each.name for each in fields(TableRow)]

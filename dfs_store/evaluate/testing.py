@@ -32,7 +32,7 @@ class Answers(NamedTuple):
     """Test results of one trained network.
 
     Attributes:
-        top1, top5: accuracy in percent, the mean over the passes.
+        top1, top5: accuracy in percent, the mean over the passes. Top-5 is 100 for five or fewer classes.
         confusion: (classes, classes) int64, number of clips by true class (row) and predicted class (column),
             summed over the passes.
     """
@@ -43,7 +43,7 @@ class Answers(NamedTuple):
 
 
 def standardisation_of(protocol: Protocol) -> Standardisation:
-    """Returns how clips are standardised in training and testing."""
+    """Returns how clips are standardised for training and testing."""
     return "batch" if protocol == "paper" else "clip"
 
 
@@ -53,7 +53,7 @@ def random_starts(protocol: Protocol, runs: int) -> int:
 
 
 def num_test_passes(protocol: Protocol) -> int:
-    """Returns how many passes over the test clips each run makes."""
+    """Returns the number of passes over the test clips in each run."""
     return PAPER_TEST_PASSES if protocol == "paper" else 1
 
 
@@ -68,18 +68,17 @@ def answers_on(
 ) -> Answers:
     """Tests a network on real clips.
 
-    "paper": the mean of three passes, each with its own random starts (a view of the prepared clips that no
-    other pass of any run uses) and random horizontal flips. Batches of 64 clips in class order are
-    standardised one by one. "strict": one pass over the centre clips without flips. Each clip is standardised
-    on its own, so that scores depend neither on chance nor on the other clips.
+    "paper" averages three passes, each with random horizontal flips and its own random starts (a view of the
+    prepared clips that no other pass of any run uses). Clips are in class order, and each batch is
+    standardised as a whole. "strict" makes one pass over the centre clips, without flips. Each clip is
+    standardised on its own, so that the scores depend neither on chance nor on the other clips.
 
     Args:
-        network: maps clips (N, T, C, H, W) to logits.
-        videos: the real test clips. If they have a single view, every pass uses it. Top-5 is 100 for five or
-            fewer classes.
+        network: maps clips (N, T, C, H, W) to logits (N, classes).
+        videos: the real test clips. If they have a single view, every pass uses it.
         protocol: "paper" or "strict".
         seed: seed of the flips.
-        run: 0-based number of the run, which selects the views.
+        run: 0-based number of the run; it selects the views.
         batch_size: number of clips per batch.
     """
     network.eval()

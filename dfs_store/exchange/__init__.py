@@ -1,4 +1,4 @@
-"""Converting, comparing and merging stores, exporting them to common formats, and importing dense clips.
+"""Converts, compares, merges and exports stores, and imports dense clips.
 
 Names are imported on first use (PEP 562), because converting and merging must not import torch.
 """

@@ -1,4 +1,4 @@
-"""Copies a store to another container, dtype or compression, and measures the error of the copy."""
+"""Copies a store to a different container, dtype or compression, and measures the error of the copy."""
 
 import math
 import os
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dfs_store.exchange.pixels import PEAK
 from dfs_store.format import KeyFrameStore, StorageReport, copy_store, open_store
 from dfs_store.format.coded.encoding import gives_quality
 from dfs_store.format.coded.levels import psnr
@@ -15,13 +16,12 @@ from dfs_store.format.copying.convert import kept_clips
 
 __all__ = ["Conversion", "StorageError", "convert_store", "measure_error"]
 
-GREY_LEVELS = 255.0
 OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class StorageError:
-    """Error of the key frames of a copy over all their values.
+    """The error of a copy over all values of its key frames.
 
     Attributes:
         largest: largest absolute error, in `unit`.
@@ -29,7 +29,7 @@ class StorageError:
         largest_grey_levels: largest absolute error in 8-bit grey levels (of 255).
         root_mean_square_grey_levels: root-mean-square error in 8-bit grey levels.
         psnr: peak signal-to-noise ratio in dB, peak 255; None if there is no error.
-        unit: "standard deviations" if the values are normalised, else "pixels in [0, 1]".
+        unit: "standard deviations" if the values are normalised, otherwise "pixels in [0, 1]".
     """
 
     largest: float
@@ -42,7 +42,7 @@ class StorageError:
 
 @dataclass(frozen=True)
 class Conversion:
-    """Result of `convert_store`. Pairs are values of the source and of the copy.
+    """Result of `convert_store`. Each pair describes the source and the copy.
 
     Attributes:
         dtype: dtypes of the key frames.
@@ -51,7 +51,7 @@ class Conversion:
         num_clips: numbers of clips.
         storage: sizes.
         error: error of the copy; None if key frames were copied bit by bit.
-        notes: one sentence each on what was not copied.
+        notes: a sentence for each part that was not copied.
     """
 
     dtype: tuple[str, str]
@@ -63,7 +63,7 @@ class Conversion:
     notes: list[str]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the result as a JSON object, with source and copy as "before" and "after"."""
+        """Returns the result as a JSON object, with the source as "before" and the copy as "after"."""
         sides = zip(self.dtype, self.stored, self.container, self.num_clips, self.storage, strict=True)
         before, after = (
             {
@@ -95,16 +95,15 @@ def convert_store(
 
     Args:
         source: path of the store to copy.
-        target: path of the copy; its suffix selects the container. May be the source, with `overwrite`.
-        dtype: "float32", "float16" or "uint8"; that of the source if None.
-        encoding: "webp[:QUALITY]", "avif[:QUALITY]" or "none"; that of the source if this and `dtype` are
-            None.
+        target: path of the copy; its suffix selects the container. With `overwrite`, it can be the source.
+        dtype: "float32", "float16" or "uint8"; the source's if None.
+        encoding: "webp[:QUALITY]", "avif[:QUALITY]" or "none"; the source's if this and `dtype` are None.
         compression: None, "zstd" (Zarr only) or "gzip".
         classes: names of the classes to keep; all if None.
         without: numbers of clips to skip.
         overwrite: whether to replace an existing store.
-        on_progress: called with the number of clips processed and their total, first for copying, then for
-            the comparison if there is one.
+        on_progress: called with the number of clips processed and the total, first during copying, then
+            during the comparison if there is one.
 
     Raises:
         DFSError: see `copy_store`.
@@ -122,7 +121,7 @@ def convert_store(
             overwrite=overwrite,
             on_progress=on_progress,
         )
-        # `before` keeps its open files, even if the copy has just replaced them.
+        # `before` still reads the old files, even if the copy has just replaced them.
         with open_store(target) as after:
             changed = stored != after.stored_as or gives_quality(encoding)
             kept = set(after.class_names)
@@ -144,13 +143,13 @@ def measure_error(
     clips: Sequence[int],
     on_progress: OnProgress | None = None,
 ) -> StorageError:
-    """Compares the key frames of a copy with those of its source, clip by clip.
+    """Compares the key frames of a copy with its source's, clip by clip.
 
     Args:
         before: the source.
         after: the copy.
         clips: numbers of the source's clips that were copied, in order.
-        on_progress: called with the number of clips compared and the number of all clips.
+        on_progress: called with the number of clips compared and the total.
     """
     channels = before.frame_shape[0]
     std = np.ones(channels) if before.normalization is None else np.array(before.normalization["std"])
@@ -162,11 +161,11 @@ def measure_error(
         num_values += error.size
         if on_progress is not None:
             on_progress(number + 1, len(clips))
-    grey_levels = math.sqrt(float((squares * std**2).sum()) / num_values) * GREY_LEVELS
+    grey_levels = math.sqrt(float((squares * std**2).sum()) / num_values) * PEAK
     return StorageError(
         float(largest.max()),
         math.sqrt(float(squares.sum()) / num_values),
-        float((largest * std).max()) * GREY_LEVELS,
+        float((largest * std).max()) * PEAK,
         grey_levels,
         psnr(grey_levels**2) if grey_levels > 0 else None,
         "pixels in [0, 1]" if before.normalization is None else "standard deviations",
@@ -176,7 +175,7 @@ def measure_error(
 def _notes(before: KeyFrameStore, after: KeyFrameStore) -> list[str]:
     if before.native_method is not None and after.native_method is None:
         return [
-            f"the native arrays of {before.native_method} were not copied, because they apply only to all "
-            "clips together"
+            f"the native arrays of {before.native_method} were not copied, because they are valid only for "
+            "all clips together"
         ]
     return []

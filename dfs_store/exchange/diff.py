@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dfs_store.format import KeyFrameStore, open_store
 
 __all__ = ["ArrayDifference", "StoreDifference", "ValueDifference", "diff_stores"]
 
 OnProgress = Callable[[int, int], None]
-# Provenance that may differ between two runs with the same settings.
+# Provenance that can differ between two runs with the same settings.
 _NOT_SETTINGS = {"created", "software", "sources", "source_bytes", "config", "frame_encoding", "kernels"}
 
 
@@ -24,7 +23,7 @@ class ArrayDifference:
 
     Attributes:
         num_clips: number of clips that differ, among the clips that both stores have.
-        first: number of the first clip that differs, and the values in both stores; None if none differs.
+        first: number of the first clip that differs, and its values in both stores; None if none differs.
     """
 
     num_clips: int
@@ -33,11 +32,11 @@ class ArrayDifference:
 
 @dataclass(frozen=True)
 class ValueDifference:
-    """Differences between rebuilt clips, in the normalised units of the stores.
+    """Differences between rebuilt clips, in the stores' normalised units.
 
     Attributes:
         num_clips: number of clips that differ.
-        largest: largest absolute difference of a value.
+        largest: largest absolute difference between two values.
         rms: root-mean-square difference over all values of all clips.
         largest_clip: number of the clip with the largest difference; None if none differs.
     """
@@ -53,11 +52,11 @@ class StoreDifference:
     """Differences between two stores.
 
     Attributes:
-        settings: the settings that differ, with the values in both stores: of the header, of the settings
-            that the store was condensed with, and of how it is stored.
-        positions: differences of key-frame positions.
-        labels: differences of labels.
-        values: differences of rebuilt clips; None if the clips have different shapes.
+        settings: settings that differ, with their values in both stores. They include the header, the
+            settings for condensing, and how the clips are stored.
+        positions: differences between key-frame positions.
+        labels: differences between labels.
+        values: differences between rebuilt clips; None if the clips have different shapes.
         native: names of the native arrays that differ or exist in only one store.
     """
 
@@ -84,29 +83,26 @@ def diff_stores(
 ) -> StoreDifference:
     """Compares two stores clip by clip, in order.
 
-    The container, and when, where and with which versions a store was made, are not compared. Values are
-    compared on rebuilt clips, so the stores may have different positions.
+    The comparison ignores the container, and when, where and with which software versions a store was made.
+    Values are compared on rebuilt clips, so the stores can have different positions.
 
     Args:
-        first: path or URL.
-        second: path or URL.
-        on_progress: called with the number of clips compared and the number of all clips.
+        first: path or URL of a store.
+        second: path or URL of the other store.
+        on_progress: called with the number of clips compared and the total.
 
     Raises:
-        StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: as `open_store`.
-        ClipTooLargeError: a rebuilt clip would take more than `DFS_MAX_CLIP_BYTES`.
+        StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: see `open_store`.
+        ClipTooLargeError: a rebuilt clip needs more than `DFS_MAX_CLIP_BYTES`.
     """
     with open_store(first) as one, open_store(second) as other:
-        settings = {}
         left, right = _settings(one), _settings(other)
-        for name in dict.fromkeys([*left, *right]):
-            if left.get(name) != right.get(name):
-                settings[name] = (left.get(name), right.get(name))
+        settings = {name: (left.get(name), right.get(name)) for name in [*left, *right]}
         common = range(min(len(one), len(other)))
         positions = [(one.positions(clip).tolist(), other.positions(clip).tolist()) for clip in common]
         labels = [([int(one.labels[clip])], [int(other.labels[clip])]) for clip in common]
         return StoreDifference(
-            settings=settings,
+            settings={name: pair for name, pair in settings.items() if pair[0] != pair[1]},
             positions=_array_difference(positions),
             labels=_array_difference(labels),
             values=_values(one, other, on_progress),
@@ -128,7 +124,7 @@ def _settings(store: KeyFrameStore) -> dict[str, Any]:
         "native": store.native_method,
     }
     made = {name: value for name, value in provenance.items() if name not in _NOT_SETTINGS}
-    # In a converted store, the header overrides the settings with which it was condensed.
+    # In a converted store, the header overrides the settings that it was condensed with.
     content = {**made, **store.provenance_object("config"), **header}
     found: dict[str, Any] = json.loads(json.dumps(content, default=str))
     return found
@@ -162,13 +158,9 @@ def _values(
 
 
 def _native(one: KeyFrameStore, other: KeyFrameStore) -> tuple[str, ...]:
-    left, right = (_arrays(store) for store in (one, other))
+    left, right = ({} if each.native_method is None else each.native_arrays() for each in (one, other))
     return tuple(
         name
         for name in sorted({*left, *right})
         if name not in left or name not in right or not np.array_equal(left[name], right[name])
     )
-
-
-def _arrays(store: KeyFrameStore) -> dict[str, npt.NDArray[Any]]:
-    return {} if store.native_method is None else store.native_arrays()

@@ -18,7 +18,7 @@ __all__ = ["Merged", "merge_stores"]
 
 PathLike = str | os.PathLike[str]
 
-# The properties that must be equal, and how to make them so.
+# The properties that must be equal, and how to make them equal.
 _EQUAL = {
     "num_frames": (
         "Condense again with dfs condense --frames, or load the stores without merging them: "
@@ -40,7 +40,7 @@ class Merged:
         class_names: class names of the new store, in order of first appearance.
         num_clips: number of clips from each store.
         dtype: dtype of the key frames.
-        notes: one sentence each on what was not copied.
+        notes: a sentence for each part that was not copied.
     """
 
     class_names: list[str]
@@ -60,24 +60,26 @@ def merge_stores(
     """Writes the clips of several stores into one, store by store.
 
     Classes with the same name are merged, in order of first appearance. If the dtype does not change, key
-    frames are copied bit by bit. The provenance contains what all parents have in common, and the digest,
-    path, number of clips and provenance of every parent.
+    frames are copied bit by bit. The provenance contains the entries that all parents have in common, and
+    each parent's digest, path, number of clips and provenance.
 
     Args:
         sources: at least two stores with the same num_frames, frame_shape and normalization.
         target: path of the new store; its suffix selects the container.
-        dtype: dtype of the key frames. If None, the dtype of the stores, or float32 (lossless) if they
-            differ. Image files are copied if all stores have the same encoding and levels; otherwise, key
-            frames are decoded.
+        dtype: dtype of the key frames. If None, the stores' dtype, or float32 (lossless) if they differ.
+            Image files are copied if all stores have the same encoding and levels; otherwise, key frames are
+            decoded.
         overwrite: whether to replace an existing store.
-        on_progress: called with the number of clips copied and the number of all clips.
+        on_progress: called with the number of clips copied and the total.
 
     Raises:
-        SettingsError: there are fewer than two stores, a store is repeated, or stores are incompatible.
+        SettingsError: there are fewer than two stores, a store is repeated, or the stores are incompatible.
         DFSError: see `dfs_store.format.copy_store`.
     """
     if len(sources) < 2:
-        raise SettingsError(f"merging needs at least two stores, got {len(sources)}: dfs merge A B ... OUT")
+        raise SettingsError(
+            f"merging needs at least two stores, got {len(sources)}; use dfs merge A B ... OUT"
+        )
     with ExitStack() as stack:
         stores = [stack.enter_context(open_store(source)) for source in sources]
         _check_fit(stores)
@@ -118,7 +120,7 @@ def merge_stores(
 
 
 def _stored_as(stores: list[KeyFrameStore], dtype: str | None) -> dict[str, Any]:
-    """Returns the arguments of `StoreWriter` that determine how key frames are stored."""
+    """Returns the arguments for `StoreWriter` that determine how key frames are stored."""
     first = stores[0]
     alike = all(
         store.frame_encoding == first.frame_encoding
@@ -157,16 +159,14 @@ def _shown(value: object) -> str:
 
 def _provenance(stores: list[KeyFrameStore], target: PathLike) -> dict[str, Any]:
     parents = [rebased(store.attributes.get("provenance") or {}, store.path, target) for store in stores]
-    agreed = {key: value for key, value in parents[0].items() if all(p.get(key) == value for p in parents)}
+    agreed = _common(parents)
     configs = [each for parent in parents if isinstance(each := parent.get("config"), dict)]
     if "config" not in agreed and len(configs) == len(parents):
-        agreed["config"] = {
-            key: value for key, value in configs[0].items() if all(c.get(key) == value for c in configs)
-        }
+        agreed["config"] = _common(configs)
     sources = [each for parent in parents if isinstance(each := parent.get("sources"), list)]
     if len(sources) == len(parents):
         agreed["sources"] = [one for each in sources for one in each]
-    # These are never true for the merged store, even if all parents agree.
+    # These do not apply to the merged store, even if all parents agree.
     for key in ("vpc", "created", "software", "fit", "source_bytes"):
         agreed.pop(key, None)
     return {
@@ -190,10 +190,15 @@ def _provenance(stores: list[KeyFrameStore], target: PathLike) -> dict[str, Any]
     }
 
 
+def _common(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the entries that are equal in all objects."""
+    return {key: value for key, value in objects[0].items() if all(o.get(key) == value for o in objects)}
+
+
 def _notes(stores: list[KeyFrameStore], steps: list[bool], soft: list[bool]) -> list[str]:
     notes = [
-        f"the native arrays of {store.native_method} in {store.path} were not copied, because they apply "
-        "only to its clips"
+        f"the native arrays of {store.native_method} in {store.path} were not copied, because they are valid "
+        "only for its clips"
         for store in stores
         if store.native_method is not None
     ]
@@ -207,5 +212,5 @@ def _notes(stores: list[KeyFrameStore], steps: list[bool], soft: list[bool]) -> 
     rates = {store.fps for store in stores}
     if len(rates) > 1:
         shown = ", ".join(sorted("none" if rate is None else f"{rate:g}" for rate in rates))
-        notes.append(f"the frame rate was not copied, because the stores have different ones: {shown}")
+        notes.append(f"the frame rate was not copied, because it differs between the stores: {shown}")
     return notes

@@ -10,6 +10,7 @@ from dfs_store.errors import SettingsError
 from dfs_store.format.spec import IMAGENET
 
 __all__ = [
+    "PEAK",
     "PIXEL_RANGE",
     "GreyLevels",
     "Normalization",
@@ -20,8 +21,8 @@ __all__ = [
 ]
 
 Normalization = dict[str, list[float]]
-PIXEL_RANGE = "0-255"  # value of `--normalization`: floats that contain 8-bit pixels
-_PEAK = 255.0
+PIXEL_RANGE = "0-255"  # value of `--normalization` for 8-bit pixels stored as floats
+PEAK = 255.0  # the value of white
 
 
 class GreyLevels(NamedTuple):
@@ -29,7 +30,7 @@ class GreyLevels(NamedTuple):
 
     Attributes:
         pixels: (T, C, H, W) uint8.
-        num_clipped: number of values that were clipped, outside [0, 1] by more than half a grey level.
+        num_clipped: number of values that were clipped by more than half a grey level.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -40,16 +41,16 @@ def to_pixels(clip: npt.NDArray[np.float32], normalization: Normalization | None
     """Converts a clip (T, C, H, W) float32 to 8-bit pixels.
 
     Args:
-        clip: values of the store.
-        normalization: {"mean", "std"} of the store; None if its values are pixels in [0, 1].
+        clip: the store's values.
+        normalization: the store's {"mean", "std"}; None if its values are pixels in [0, 1].
     """
     levels = clip.astype(np.float32, copy=True)
     if normalization is not None:
         levels *= _column(normalization["std"])
         levels += _column(normalization["mean"])
-    levels *= _PEAK
-    outside = int(np.count_nonzero((levels < -0.5) | (levels > _PEAK + 0.5)))
-    return GreyLevels(np.rint(levels.clip(0, _PEAK, out=levels), out=levels).astype(np.uint8), outside)
+    levels *= PEAK
+    outside = int(np.count_nonzero((levels < -0.5) | (levels > PEAK + 0.5)))
+    return GreyLevels(np.rint(levels.clip(0, PEAK, out=levels), out=levels).astype(np.uint8), outside)
 
 
 def to_rgb(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -70,8 +71,8 @@ def to_rgb(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def normalised(pixels: npt.NDArray[np.uint8], normalization: Normalization | None) -> npt.NDArray[np.float32]:
-    """Converts 8-bit pixels (T, C, H, W) to float32 in [0, 1], and normalises them unless it is None."""
-    values = pixels.astype(np.float32) / np.float32(_PEAK)
+    """Converts 8-bit pixels (T, C, H, W) to float32 in [0, 1], and applies the normalization, if any."""
+    values = pixels.astype(np.float32) / np.float32(PEAK)
     if normalization is not None:
         values -= _column(normalization["mean"])
         values /= _column(normalization["std"])
@@ -79,14 +80,14 @@ def normalised(pixels: npt.NDArray[np.uint8], normalization: Normalization | Non
 
 
 def parse_normalization(text: str, num_channels: int) -> Normalization | None:
-    """Parses `--normalization`: imagenet, none, or MEAN/STD with one number or one per channel (0.5/0.25).
+    """Parses `--normalization`: imagenet, none, or MEAN/STD with one number or one per channel.
 
     Raises:
-        SettingsError: the text is not one of these, or does not match the number of channels.
+        SettingsError: the text has a different form, or does not match the number of channels.
     """
     rule = (
-        f"--normalization must be imagenet, none, 0-255, or MEAN/STD such as 0.5/0.25, with one number or "
-        f"{num_channels} separated by commas each, STD above 0; got {text!r}"
+        "--normalization must be imagenet, none, 0-255, or MEAN/STD, for example 0.5/0.25, where each is one "
+        f"number or {num_channels} numbers separated by commas, and STD is above 0; got {text!r}"
     )
     if text == "none":
         return None

@@ -12,8 +12,8 @@ import numpy as np
 
 from dfs_store import __version__
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
+from dfs_store.evaluate.record import RESULT_SCHEMA
 from dfs_store.evaluate.result import accuracy_text
-from dfs_store.evaluate.table import SCHEMA
 from dfs_store.format import Finding, KeyFrameStore, verify
 from dfs_store.format.io.place import local_beside
 from dfs_store.format.io.reading import MOST_RESULT_BYTES, read_json
@@ -205,8 +205,8 @@ class _IncompleteError(ValueError):
 
 def _document(file: Path, *, named: bool) -> dict[str, Any]:
     found = read_json(file, MOST_RESULT_BYTES, named=named)
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise ValueError(f"it must be a JSON document with schema {SCHEMA!r}")
+    if not isinstance(found, dict) or found.get("schema") != RESULT_SCHEMA:
+        raise ValueError(f"it must be a JSON document with the schema {RESULT_SCHEMA!r}")
     return found
 
 

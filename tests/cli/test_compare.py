@@ -85,7 +85,7 @@ def test_a_different_comparison_in_the_folder_is_refused_by_name(compare, tmp_pa
     assert compare(*words, "--vpc", "1", short=EVALUATION).code == 0
     refused = compare(*words, "--vpc", "1,2", short=EVALUATION)
     assert refused.code == 2
-    assert "--vpc 1 there, 1,2 now" in refused.stderr
+    assert "--vpc was 1, is now 1,2" in refused.stderr
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
     assert (

@@ -1,10 +1,10 @@
-"""Small stores for the tests of evaluation."""
+"""Writes small stores for the evaluation tests."""
 
 from dfs_store import StoreWriter
 
 
 def write_real_clips(path, videos):
-    """Writes every frame of real clips into a store; returns its path."""
+    """Writes every frame of real clips into a store and returns the store's path."""
     with StoreWriter(
         path,
         num_frames=videos.num_frames,

@@ -1,4 +1,4 @@
-"""Optical flow: known motion, known colours, known cosines."""
+"""Optical flow with known motion, colours and cosines."""
 
 import colorsys
 
@@ -16,7 +16,7 @@ from dfs_store.evaluate.motion import (
 
 
 def shifted(step, frames=4, size=48):
-    """A smooth random texture that moves `step` = (right, down) pixels per frame, (T, 3, H, W)."""
+    """Returns a clip (T, 3, H, W) of a texture that moves by `step` pixels (right, down) per frame."""
     random = np.random.default_rng(0).normal(size=(size, size))
     squares = np.fft.fftfreq(size) ** 2
     spectrum = np.fft.fft2(random) * np.exp(-320 * np.add.outer(squares, squares))
@@ -27,7 +27,7 @@ def shifted(step, frames=4, size=48):
 
 
 @pytest.mark.parametrize("step", [(2, 0), (0, -1), (1, 2)])
-def test_flow_is_the_way_that_a_texture_moves(step):
+def test_flow_matches_the_motion_of_a_texture(step):
     flow = mean_flow([shifted(step)])
     assert flow.shape == (48, 48, 2)
     inner = flow[12:-12, 12:-12].mean(axis=(0, 1))
@@ -60,19 +60,19 @@ def test_cosines():
 def test_colours_are_hsv_of_direction_and_magnitude(degrees, strength):
     angle = np.radians(degrees)
     colours = flow_colours(field(3 * strength * np.cos(angle), 3 * strength * np.sin(angle)), largest=3)
-    # flow points downwards, hues go round the other way
+    # The second component points downwards, but hues increase counter-clockwise.
     expected = colorsys.hsv_to_rgb(-degrees % 360 / 360, strength, 0.5 + 0.5 * strength)
     np.testing.assert_allclose(colours[0, 0] / 255, expected, atol=0.01)
 
 
-def test_hues_are_those_of_the_paper():
+def test_hues_match_the_paper():
     named = {(1, 0): (255, 0, 0), (-1, 0): (0, 255, 255), (0, -1): (128, 255, 0), (0, 1): (128, 0, 255)}
     for (right, down), colour in named.items():
         found = flow_colours(field(right, down), largest=1)[0, 0]
         assert np.abs(found.astype(int) - colour).max() <= 1, (right, down)
 
 
-def test_end_point_errors_count_speed_and_still_pixels():
+def test_end_point_errors_depend_on_speed_and_still_pixels():
     assert end_point_error(field(3, 4), field(0, 0)) == pytest.approx(5)
     assert end_point_error(field(1, 0), field(3, 0)) == pytest.approx(2)  # the cosine is 1
     half = field(1, 0)
@@ -83,7 +83,7 @@ def test_end_point_errors_count_speed_and_still_pixels():
 def test_almost_still_classes_are_detected():
     few = np.zeros((20, 20, 2), dtype=np.float32)
     assert almost_still(few)
-    few[0, :5, 0] = 1.5  # 0.019 in the mean
+    few[0, :5, 0] = 1.5  # a mean of 0.019
     assert almost_still(few)
     few[0, :6, 0] = 1.5
     assert not almost_still(few)
@@ -95,14 +95,14 @@ def test_no_motion_is_grey():
     assert np.unique(flow_colours(field(0, 0), largest=0)).tolist() == [128]
 
 
-def test_the_picture_has_a_column_per_class_real_above_condensed():
+def test_the_picture_has_a_column_per_class_with_the_real_flow_above_the_condensed_flow():
     picture = flow_picture([field(1, 0), field(0, 1)], [field(-1, 0), field(0, -1)], ["one", "two ünicode"])
     above, below = picture[16 + 4 + 48, 100 + 48], picture[16 + 4 + 100 + 48, 100 + 48]
     assert above.tolist() == flow_colours(field(1, 0), 1)[0, 0].tolist()
     assert below.tolist() == flow_colours(field(-1, 0), 1)[0, 0].tolist()
     assert picture.shape[1] == 3 * (96 + 4)
-    assert picture[:16, 100:].min() < 100  # the names are written
+    assert picture[:16, 100:].min() < 100  # the class names
     for row in (20, 120):
-        assert picture[row : row + 96, :96].min() < 100  # and those of the rows
+        assert picture[row : row + 96, :96].min() < 100  # the row labels
     key = picture[220:]
     assert flow_colours(field(1, 0), 1)[0, 0].tolist() in key.reshape(-1, 3).tolist()

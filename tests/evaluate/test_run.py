@@ -1,10 +1,10 @@
-"""Whole evaluations in miniature."""
+"""Complete evaluations on a small scale."""
 
 import numpy as np
 import pytest
 import torch
 
-from dfs_store import StoreWriter, open_videos
+from dfs_store import open_videos
 from dfs_store.errors import SettingsError
 from dfs_store.evaluate import (
     EvaluatedOn,
@@ -16,36 +16,17 @@ from dfs_store.evaluate import (
     evaluate,
 )
 from dfs_store.format import copy_store
+from tests.evaluate.conftest import CLASSES
+from tests.evaluate.stores import write_real_clips
 from tests.videos.making import make_folder
-
-CLASSES = ("fast", "still")
-
-
-@pytest.fixture(scope="module")
-def parts():
-    return [
-        open_videos("moving-shapes", split=split, frames=4, size=43, clips_per_class=4, classes=CLASSES)
-        for split in ("train", "test")
-    ]
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory, parts):
-    path = tmp_path_factory.mktemp("store") / "s.zarr"
-    train, _ = parts
-    with StoreWriter(
-        path,
-        num_frames=4,
-        frame_shape=train.frame_shape,
-        class_names=train.classes,
-        attributes={"normalization": train.normalization},
-    ) as writer:
-        for i in range(len(train)):
-            writer.append(train.clip(i).permute(1, 0, 2, 3).numpy(), range(4), train.targets[i])
-    return path
+    return write_real_clips(tmp_path_factory.mktemp("store") / "s.zarr", parts[0])
 
 
-def test_clips_of_a_store_are_its_clips_in_a_seeded_order(store, parts):
+def test_a_stores_clips_are_yielded_in_a_seeded_order(store, parts):
     source = StoreClips(store)
     assert source.classes == list(CLASSES)
     epochs = [list(source.batches(3, epoch, seed=1)) for epoch in (0, 1)]
@@ -62,7 +43,7 @@ def test_clips_of_a_store_are_its_clips_in_a_seeded_order(store, parts):
     assert min(float((clip - other).abs().max()) for other in own) < 1e-5
 
 
-def test_whole_flips_by_a_coin(parts):
+def test_real_clips_are_flipped_at_random(parts):
     train, _ = parts
     source = VideoClips(train)
     epochs = [torch.cat([clips for clips, _ in source.batches(8, epoch, seed=0)]) for epoch in range(4)]
@@ -77,7 +58,7 @@ def test_whole_flips_by_a_coin(parts):
     assert 8 <= flipped <= 24  # of 32
 
 
-def test_an_evaluation_repeats_and_its_runs_differ(store, parts):
+def test_an_evaluation_is_repeatable_and_its_runs_differ(store, parts):
     settings = EvaluationSettings(runs=2, epochs=3, lr=0.05)
     events = []
     one = evaluate(StoreClips(store), parts[1], settings, on_progress=events.append)
@@ -101,7 +82,7 @@ def test_an_evaluation_repeats_and_its_runs_differ(store, parts):
     assert one.elapsed_seconds > 0
 
 
-def test_epochs_and_learning_rate_are_the_recipes_unless_given():
+def test_epochs_and_learning_rate_default_to_those_of_the_recipe():
     chosen = [
         EvaluationSettings(**options).training(0)
         for options in ({}, {"recipe": "modern"}, {"recipe": "modern", "epochs": 7, "lr": 0.5})
@@ -111,9 +92,9 @@ def test_epochs_and_learning_rate_are_the_recipes_unless_given():
     ]  # fmt: skip
 
 
-def test_soft_labels_are_trained_on_beside_hard_ones(store, parts, tmp_path):
+def test_networks_are_trained_on_soft_labels_in_addition_to_hard_ones(store, parts, tmp_path):
     train, test = parts
-    soft = np.where(np.arange(2) == train.labels[:, None], 20.0, -20.0)  # a teacher that is sure
+    soft = np.where(np.arange(2) == train.labels[:, None], 20.0, -20.0)  # a confident teacher
     copy_store(store, tmp_path / "s.h5", soft_labels=soft)
     copy_store(store, tmp_path / "wrong.zarr", soft_labels=-soft)
     settings = EvaluationSettings(runs=2, epochs=3, lr=0.05, protocol="strict")
@@ -139,10 +120,10 @@ def test_soft_labels_are_trained_on_beside_hard_ones(store, parts, tmp_path):
     assert "soft" not in hard.to_json()
     assert document["threads"] == torch.get_num_threads()
     wrong = evaluate(None, test, settings, soft=clips_of(tmp_path / "wrong.zarr", labels="soft"))
-    assert wrong.top1.mean == pytest.approx(100 - alone.top1.mean, abs=25)  # it learns what the teacher says
+    assert wrong.top1.mean == pytest.approx(100 - alone.top1.mean, abs=25)  # it learns the wrong classes
     reordered = Reordered(clips_of(tmp_path / "s.h5", labels="soft"))
     assert evaluate(None, test, settings, soft=reordered) == alone
-    with pytest.raises(SettingsError, match="nothing to train on"):
+    with pytest.raises(SettingsError, match="are both None"):
         evaluate(None, test, settings)
     with pytest.raises(SettingsError, match="no soft labels"):
         clips_of(store, labels="soft")
@@ -154,7 +135,7 @@ def test_zero_epochs_are_one_pass(store, parts):
 
 
 class Reordered:
-    """The same clips with their classes in the opposite order."""
+    """The same clips with their classes in reverse order."""
 
     def __init__(self, source):
         self._source = source
@@ -203,13 +184,13 @@ def test_each_run_draws_new_random_starts(store, folder, tmp_path):
     assert sum(map(sum, result.confusion)) == 3 * 3 * 6
 
 
-def test_other_classes_are_refused(store):
+def test_different_classes_are_rejected(store):
     other = open_videos("moving-shapes", split="test", frames=4, size=43, clips_per_class=1)
     with pytest.raises(SettingsError, match="same classes"):
         evaluate(StoreClips(store), other)
 
 
-def test_scores_are_means_and_deviations_over_runs():
+def test_a_score_has_the_mean_and_standard_deviation_over_runs():
     score = Score((10.0, 20.0, 30.0))
     assert score.mean == 20
     assert score.std == pytest.approx(float(np.sqrt(200 / 3)))

@@ -1,4 +1,4 @@
-"""Rows over seeds: what is joined, what is compared pair by pair, and how settings are told apart."""
+"""Rows over seeds: how they are merged, compared with random clips, and labelled."""
 
 import json
 
@@ -26,7 +26,7 @@ def seed(number, mean, method="dfs", **settings):
     return result(method, mean=mean, **about)
 
 
-def test_seeds_become_one_row_with_the_spread_of_a_sample(rows):
+def test_seeds_are_merged_into_one_row_with_the_sample_standard_deviation(rows):
     (row,) = rows(seed(0, 10.0), seed(1, 14.0), seed(2, 12.0))
     assert (row.seeds, row.mean, row.std) == (3, 12.0, 2.0)
     assert row.by_seed == {0: 10.0, 1: 14.0, 2: 12.0}
@@ -34,7 +34,7 @@ def test_seeds_become_one_row_with_the_spread_of_a_sample(rows):
 
 
 def test_the_difference_to_random_is_paired(rows):
-    """Seeds move both alike here: the unpaired spread would hide a difference that every seed shows."""
+    """The seed shifts both scores equally, so an unpaired spread would hide a gain that every seed shows."""
     scores = [seed(n, 20.0 + 10 * n, "random") for n in range(3)]
     scores += [seed(n, 23.0 + 10 * n + 0.1 * n) for n in range(3)]
     found = {row.method: row for row in rows(*scores)}
@@ -44,7 +44,7 @@ def test_the_difference_to_random_is_paired(rows):
     assert "+3.1 ± 0.2" in to_text(list(found.values()))
 
 
-def test_only_dense_random_clips_that_were_evaluated_alike_are_compared_with(rows):
+def test_rows_are_compared_only_with_dense_random_clips_that_were_evaluated_in_the_same_way(rows):
     others = [seed(0, 5.0, "random", key_frames=2), {**seed(0, 6.0, "random"), "epochs": 100}]
     assert [row.over_random for row in rows(seed(0, 10.0), *others)] == [None] * 3
 
@@ -59,16 +59,16 @@ def test_soft_labels_are_compared_with_random_clips_with_soft_labels(rows):
     assert gains["dfs", "soft"] == pytest.approx(5.0)
 
 
-def test_settings_tell_rows_apart(rows):
+def test_labels_contain_the_settings_that_differ(rows):
     labels = [row.label for row in rows(seed(0, 1.0, epsilon=0.0), seed(0, 2.0, epsilon=-0.1), seed(1, 3.0))]
     assert sorted(labels) == ["dfs (epsilon -0.1)", "dfs (epsilon 0.0)", "dfs (epsilon none)"]
 
 
-def test_results_without_a_seed_are_not_joined(rows):
+def test_results_without_a_seed_are_not_merged(rows):
     assert len(rows(result(), result())) == 2
 
 
-def test_controls_are_named_and_trials_left_out(rows):
+def test_controls_are_labelled_and_trials_left_out(rows):
     still = {**seed(0, 5.0, "random", key_frames=1), "control": "still"}
     frames = {**seed(0, 6.0, "random", key_frames=4), "control": "equal-frames"}
     trial = {**seed(0, 7.0, "random", key_frames=2), "control": "trial"}
@@ -86,7 +86,7 @@ def test_controls_are_named_and_trials_left_out(rows):
 @pytest.mark.parametrize(
     ("degrees", "known"), [(1, 12.706), (4, 2.776), (11, 2.201), (30, 2.042), (200, 1.972)]
 )
-def test_the_quantile_of_student(degrees, known):
+def test_quantiles_of_students_t(degrees, known):
     assert student_quantile(degrees) == pytest.approx(known, abs=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Results side by side: what the numbers are of, in which order, and what is refused."""
+"""Tables of results: their numbers, their order, and the files that are rejected."""
 
 import csv
 import io
@@ -51,7 +51,7 @@ def written(tmp_path):
     return write
 
 
-def test_a_row_says_what_a_store_is_worth_and_costs(written):
+def test_a_row_has_the_accuracy_and_size_of_a_store(written):
     (row,) = read_results(written(result()))
     assert (row.mean, row.std, row.metric) == (17.0, 0.5, "top1")
     assert (row.paper, row.paper_spread, row.paper_mebibytes) == (17.9, 0.3, 20)
@@ -59,7 +59,7 @@ def test_a_row_says_what_a_store_is_worth_and_costs(written):
     assert (row.percent_of_dense, row.percent_of_dataset) == (5, 1)
 
 
-def test_datasets_that_the_paper_reports_top_5_of(written):
+def test_top_5_is_used_for_datasets_for_which_the_paper_reports_it(written):
     (row,) = read_results(written(result(dataset="ssv2", vpc=5)))
     assert (row.metric, row.mean, row.paper) == ("top5", 50.0, 4.1)
 
@@ -89,12 +89,12 @@ def test_datasets_that_the_paper_reports_top_5_of(written):
         {"num_classes": 2},
     ],
 )
-def test_the_papers_figure_stands_beside_what_is_comparable_alone(written, changes):
+def test_the_papers_result_is_shown_only_for_comparable_evaluations(written, changes):
     (row,) = read_results(written(result(**changes)))
     assert row.paper is None
 
 
-def test_rows_come_by_dataset_vpc_and_the_papers_order(written):
+def test_rows_are_sorted_by_dataset_vpc_and_the_papers_order(written):
     whole = result("whole", None, storage=None, dtype=None, dataset_bytes=None)
     given = [whole, result("pack"), result("dfs", 5), result("dfs"), result("random", 5), result("random")]
     rows = read_results(written(*given, result(dataset="hmdb51")))
@@ -108,7 +108,7 @@ def test_rows_come_by_dataset_vpc_and_the_papers_order(written):
     assert rows[-1].stored_mebibytes is None
 
 
-def test_text_and_markdown_hold_the_same_cells_under_one_title_per_kind(written):
+def test_text_and_markdown_have_the_same_cells_and_one_title_per_kind(written):
     rows = read_results(
         written(result(), result("random"), result(epochs=100), result("pack", dtype="uint8"))
     )
@@ -133,7 +133,7 @@ def test_text_and_markdown_hold_the_same_cells_under_one_title_per_kind(written)
         ({"size": 64}, "16x64x64 at stride 4"),
     ],
 )
-def test_what_was_tested_on_tells_tables_apart(written, on, said):
+def test_results_on_different_test_clips_are_in_different_tables(written, on, said):
     text = to_text(read_results(written(result(), result(on=on))))
     assert text.count("protocol paper") == 2
     assert text.count(said) == 1
@@ -145,12 +145,12 @@ def test_a_single_run_has_no_spread(written):
     assert "±" not in text
 
 
-def test_the_papers_spread_stands_beside_its_mean(written):
+def test_the_papers_spread_is_shown_next_to_its_mean(written):
     text = to_text(read_results(written(result())))
     assert "17.9 ± 0.3" in text
 
 
-def test_hard_label_scores_are_comparable_also_where_soft_labels_were_trained_on_too(written):
+def test_hard_label_scores_stay_comparable_if_soft_labels_were_trained_on_as_well(written):
     soft = {name: {"mean": 60.0, "std": 0.1, "runs": [60.0] * 3} for name in ("top1", "top5")}
     hard_row, soft_row = read_results(written(result(labels="both", soft=soft)))
     assert (hard_row.labels, hard_row.mean, hard_row.paper) == ("hard", 17.0, 17.9)
@@ -159,7 +159,7 @@ def test_hard_label_scores_are_comparable_also_where_soft_labels_were_trained_on
     assert to_text([hard_row, soft_row]).count("miniucf (50") == 1  # side by side
 
 
-def test_csv_holds_everything_and_reads_back(written):
+def test_csv_contains_every_field_in_full_precision(written):
     rows = read_results(written(result(mean=17.123456789)))
     (read,) = csv.DictReader(io.StringIO(to_csv(rows)))
     assert float(read["mean"]) == 17.123456789
@@ -180,20 +180,20 @@ def test_cells_are_escaped_in_every_format(written):
     assert read["dataset"] == "'=cmd"
 
 
-def test_a_folder_gives_the_results_in_it_and_passes_over_the_rest(written, tmp_path):
+def test_other_files_in_a_folder_of_results_are_ignored(written, tmp_path):
     written(result(), result("random"))
     (tmp_path / "other.json").write_text('{"schema": "dfs.inspect/1"}')
     (tmp_path / "nonsense.json").write_text("{")
     assert len(read_results([tmp_path])) == 2
 
 
-def test_what_is_no_result_is_refused_by_name(tmp_path):
+def test_files_that_are_not_results_are_rejected_by_name(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.json").write_text("[]")
     (tmp_path / "b.json").write_text('{"schema": "dfs.evaluate/1"}')
     (tmp_path / "c.json").write_text(json.dumps(result(top1=None)))
     for path, kind, said in (
-        ("empty", SettingsError, "no result"),
+        ("empty", SettingsError, "no results"),
         ("a.json", NotAStoreError, "is not a result"),
         ("b.json", NotAStoreError, "b.json is an incomplete or malformed result"),
         ("c.json", NotAStoreError, "c.json is an incomplete or malformed result"),
@@ -213,7 +213,7 @@ def test_a_plot_is_drawn(written, tmp_path, suffix):
         assert "whole dataset" in file.read_text() or "<svg" in file.read_text()
 
 
-def test_a_plot_compares_only_what_is_alike_and_says_where_it_cannot_be_written(written, tmp_path):
+def test_a_plot_needs_comparable_results_and_a_writable_path(written, tmp_path):
     with pytest.raises(SettingsError, match="same dataset and evaluation"):
         plot(read_results(written(result(), result(epochs=100))), tmp_path / "plot.png")
     rows = read_results(written(result()))
@@ -221,11 +221,11 @@ def test_a_plot_compares_only_what_is_alike_and_says_where_it_cannot_be_written(
         plot(rows, tmp_path / "plot.nonsense")
     with pytest.raises(OutputNotWritableError, match="cannot be written"):
         plot(rows, tmp_path / "no" / "plot.png")
-    with pytest.raises(SettingsError, match="a plot needs at least one result of a store"):
+    with pytest.raises(SettingsError, match="a plot needs at least one result for a store"):
         plot(read_results(written(result("whole", None, storage=None))), tmp_path / "plot.png")
 
 
-def test_the_papers_table():
+def test_published_results_are_those_of_the_papers_tables():
     assert published("hmdb51", "k-center", 5) == (5.2, 586, 0.4)
     assert published("miniucf", "random", 5) == (19.6, 586, 0.4)  # as printed, though its rule gives 574
     assert published("miniucf", "static-dynamic", 1) == (17.5, 94, 0.1)

@@ -1,4 +1,4 @@
-"""Testing on real clips, with networks whose answers are known."""
+"""Tests on real clips, with networks whose answers are known."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def videos():
 
 
 class Answers(nn.Module):
-    """Gives logits that a function makes of the batch, and remembers the batches."""
+    """Returns the logits that a function computes from the batch, and records the batches."""
 
     def __init__(self, function):
         super().__init__()
@@ -30,7 +30,7 @@ class Answers(nn.Module):
         return self.function(clips)
 
 
-def test_always_the_same_answer_scores_chance(videos):
+def test_a_constant_answer_scores_chance(videos):
     classes = len(videos.classes)
     logits = torch.arange(classes, 0, -1).float()  # class 0 first, then 1, 2, ...
     network = Answers(lambda clips: logits.expand(len(clips), -1))
@@ -41,7 +41,7 @@ def test_always_the_same_answer_scores_chance(videos):
     assert confusion.sum() == len(videos)
 
 
-def test_the_right_answers_score_everything(videos):
+def test_correct_answers_score_100_percent(videos):
     order = np.sort(videos.labels)
     place = [0]
 
@@ -55,7 +55,7 @@ def test_the_right_answers_score_everything(videos):
     assert np.array_equal(confusion, 3 * 6 * np.eye(len(videos.classes)))  # three passes
 
 
-def test_paper_takes_three_passes_with_flips_and_strict_one_without(videos):
+def test_paper_makes_three_passes_with_flips_and_strict_one_without(videos):
     def zeros(clips):
         return torch.zeros(len(clips), len(videos.classes))
 
@@ -66,21 +66,21 @@ def test_paper_takes_three_passes_with_flips_and_strict_one_without(videos):
     assert len(paper.batches) == 3
     assert len(strict.batches) == 1
     assert all(torch.equal(a, b) for a, b in zip(paper.batches, again.batches, strict=True))
-    assert not torch.equal(paper.batches[0], paper.batches[1])  # other coins
-    for batch in paper.batches:  # each batch by its own scalars
+    assert not torch.equal(paper.batches[0], paper.batches[1])  # different flips
+    for batch in paper.batches:  # each batch is standardised as a whole
         assert abs(float(batch.mean())) < 1e-4
         assert float(batch.std()) == pytest.approx(1, abs=1e-4)
-    for clip in strict.batches[0][:5]:  # each clip by its own
+    for clip in strict.batches[0][:5]:  # each clip is standardised on its own
         assert float(clip.std()) == pytest.approx(1, abs=1e-3)
 
 
 def test_every_pass_of_every_run_has_its_own_views():
     class Views:
-        """Test clips of two views, all of one grey value that tells the view."""
+        """Test clips with seven views, each of which has its number as the grey value of every pixel."""
 
         labels = np.array([1, 0, 1])
         classes = ("a", "b")
-        normalization = {"mean": [0.0] * 3, "std": [1.0] * 3}  # noqa: RUF012 - as VideoDataset has it
+        normalization = {"mean": [0.0] * 3, "std": [1.0] * 3}  # noqa: RUF012 - the type in VideoDataset
         num_views = 7
         pixels = np.broadcast_to(np.arange(7, dtype=np.uint8)[:, None, None, None, None], (3, 7, 2, 4, 4, 3))
 
@@ -105,7 +105,7 @@ def test_protocols_choose_the_standardisation():
     assert standardisation_of("strict") == "clip"
 
 
-def test_pixels_become_what_videos_give(videos):
+def test_normalised_pixels_equal_the_clips_of_the_dataset(videos):
     pixels = torch.from_numpy(np.array(videos.pixels[:3, 0]))
     clips = normalised_clips(pixels, videos.normalization)
     expected = torch.stack([videos.clip(i).permute(1, 0, 2, 3) for i in range(3)])

@@ -1,4 +1,4 @@
-"""Creates small stores of smooth moving images for exports and imports."""
+"""Creates small stores of smooth moving images for the tests of exports and imports."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ NORMALIZATION = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
 
 def smooth_pixels(num_frames=4, height=60, width=60, *, seed=0):
-    """(T, 3, H, W) in [0, 1]: moving coloured waves, smooth like real videos."""
+    """Returns a clip (T, 3, H, W) in [0, 1] of moving coloured waves, smooth like a real video."""
     phases = np.random.default_rng(seed).uniform(0, 6, 3)
     times, rows, columns = np.meshgrid(
         np.arange(num_frames), np.arange(height), np.arange(width), indexing="ij"
@@ -20,7 +20,7 @@ def smooth_pixels(num_frames=4, height=60, width=60, *, seed=0):
 def write_smooth_store(
     path, *, class_names=("left", "right"), clips_per_class=2, num_frames=4, size=(60, 60), **options
 ):
-    """Writes a store of dense smooth clips, normalised as ImageNet; returns its path."""
+    """Writes a store of dense smooth clips, normalised for ImageNet, and returns its path."""
     mean, std = (np.array(NORMALIZATION[key])[:, None, None] for key in ("mean", "std"))
     attributes = {
         "normalization": NORMALIZATION,
@@ -43,7 +43,7 @@ def write_smooth_store(
 
 
 def pixels_of(store, clip):
-    """Returns the pixels of a store's clip by the formula of docs/format.md, (T, H, W, 3) uint8."""
+    """Returns the pixels of a store's clip by the formula in docs/format.md, (T, H, W, 3) uint8."""
     values = store.clip(clip).astype(np.float64)
     if store.normalization:
         mean, std = (np.array(store.normalization[key])[:, None, None] for key in ("mean", "std"))

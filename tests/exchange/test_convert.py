@@ -1,4 +1,4 @@
-"""Converting measures the error of the copy."""
+"""Conversions measure the error of the copy."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ STD = np.array([0.5, 2.0])  # of tests.format.making.content
 
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("dtype", ["float16", "uint8"])
-def test_the_error_is_that_of_the_copy(tmp_path, container, dtype):
+def test_the_error_matches_the_copied_key_frames(tmp_path, container, dtype):
     content().write(tmp_path / "a.zarr")
     done = convert_store(tmp_path / "a.zarr", tmp_path / f"b.{container}", dtype=dtype)
     before, after = open_store(tmp_path / "a.zarr"), open_store(tmp_path / f"b.{container}")
@@ -31,7 +31,7 @@ def test_the_error_is_that_of_the_copy(tmp_path, container, dtype):
     ]
 
 
-def test_a_store_converted_in_place_is_still_compared_with_what_it_was(tmp_path):
+def test_a_store_converted_in_place_is_compared_with_its_old_contents(tmp_path):
     for name in ("a.zarr", "b.zarr"):
         content().write(tmp_path / name)
     beside = convert_store(tmp_path / "a.zarr", tmp_path / "c.zarr", dtype="uint8")
@@ -44,10 +44,10 @@ def test_a_subset_is_compared_with_its_own_clips(tmp_path):
     content().write(tmp_path / "a.zarr")
     done = convert_store(tmp_path / "a.zarr", tmp_path / "b.h5", dtype="float16", classes=["right"])
     assert done.num_clips == (4, 2)
-    assert 0 < done.error.largest < 0.01  # compared with other clips it would be about 3
+    assert 0 < done.error.largest < 0.01  # compared with the wrong clips, it would be about 3
 
 
-def test_the_same_dtype_has_no_error_and_a_wider_one_loses_nothing(tmp_path):
+def test_copies_with_the_same_or_a_wider_dtype_are_exact(tmp_path):
     content("float16").write(tmp_path / "a.zarr")
     assert convert_store(tmp_path / "a.zarr", tmp_path / "b.h5").error is None
     wider = convert_store(tmp_path / "a.zarr", tmp_path / "c.h5", dtype="float32")

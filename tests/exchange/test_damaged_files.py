@@ -33,7 +33,7 @@ def write(path):
 
 
 def damaged(data, generator):
-    """Changes, removes or inserts some bytes, most often near the start or the end, where the headers are."""
+    """Changes, removes or inserts a few bytes, most often in the headers near the start or the end."""
     data = bytearray(data)
     for _ in range(generator.choice([1, 1, 2, 8])):
         near = generator.randrange(min(800, len(data)))
@@ -49,7 +49,7 @@ def damaged(data, generator):
 
 
 @pytest.mark.parametrize("name", ["c.pt", "old.pt", "c.npy", "c.npz", "small.npz", "c.safetensors"])
-def test_damage_is_harmless_or_refused(tmp_path, name):
+def test_damaged_files_are_read_or_rejected(tmp_path, name):
     path, out = tmp_path / name, tmp_path / "o.zarr"
     write(path)
     whole, generator = path.read_bytes(), random.Random(name)

@@ -1,4 +1,4 @@
-"""Runs the commands and programs of docs/exchange.md from top to bottom."""
+"""Runs the commands and programs on docs/exchange.md from top to bottom."""
 
 import re
 import shlex

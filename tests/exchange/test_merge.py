@@ -1,4 +1,4 @@
-"""Merging stores: clips in order, classes by name, provenance of the parents, incompatible stores."""
+"""Merged stores: the order of clips, classes by name, the parents' provenance, and incompatible stores."""
 
 import re
 
@@ -19,7 +19,7 @@ def write(path, *, names=("left", "right"), seed=0, dtype="float32", **changes):
     return path
 
 
-def test_clips_follow_one_another_and_classes_are_joined_by_name(tmp_path, dtype):
+def test_clips_keep_their_order_and_classes_are_merged_by_name(tmp_path, dtype):
     write(tmp_path / "a.zarr", dtype=dtype)
     write(tmp_path / "b.h5", names=("up", "left"), seed=1, dtype=dtype)
     merged = merge_stores([tmp_path / "a.zarr", tmp_path / "b.h5"], tmp_path / "m.zarr")
@@ -34,7 +34,7 @@ def test_clips_follow_one_another_and_classes_are_joined_by_name(tmp_path, dtype
     assert not list(verify(tmp_path / "m.zarr"))
 
 
-def test_the_provenance_keeps_the_parents_and_what_they_agree_on(tmp_path):
+def test_the_provenance_has_the_parents_and_their_common_entries(tmp_path):
     config = {"seed": 0, "stride": 4}
     paths = [
         write(
@@ -49,14 +49,14 @@ def test_the_provenance_keeps_the_parents_and_what_they_agree_on(tmp_path):
     assert provenance["method"] == "dfs"
     assert provenance["config"] == {"stride": 4}
     assert provenance["sources"] == [0] * 4 + [1] * 4
-    assert "vpc" not in provenance  # 2 + 2 clips per class are not 2
+    assert "vpc" not in provenance  # the merged store has 4 clips per class
     parents = provenance["merged_from"]
     assert [one["digest"] for one in parents] == [open_store(path).attributes["digest"] for path in paths]
     assert [(one["path"], one["num_clips"]) for one in parents] == [("0.zarr", 4), ("1.zarr", 4)]
     assert parents[1]["provenance"]["config"] == {"seed": 1, "stride": 4}
 
 
-def test_parents_that_agree_on_nothing_are_merged_all_the_same(tmp_path):
+def test_parents_without_common_provenance_can_be_merged(tmp_path):
     write(tmp_path / "a.zarr", provenance={"method": "dfs"})
     write(tmp_path / "b.zarr", seed=1, provenance=None, fps=10)
     merged = merge_stores([tmp_path / "a.zarr", tmp_path / "b.zarr"], tmp_path / "m.zarr")
@@ -83,7 +83,7 @@ def test_insertion_steps_are_copied_only_if_all_stores_have_them(tmp_path):
     assert "insertion steps" in merged.notes[0]
 
 
-def test_misfits_are_refused_with_both_values_and_what_to_do(tmp_path):
+def test_incompatible_stores_are_rejected_with_both_values_and_a_remedy(tmp_path):
     write(tmp_path / "a.zarr")
     write(tmp_path / "b.zarr", normalization=None, seed=1)
     with pytest.raises(SettingsError, match=r"(?s)normalization.*mean \[0\.5, 0\.25\].*has none.*dfs import"):

@@ -1,5 +1,5 @@
 """Compares methods: condenses and evaluates every cell of a table.
 
 `spec` specifies a comparison, `rows` derives its rows, `paper` specifies the paper's tables, `controls` adds
-the control rows, `cells` makes one store and its evaluation, and `run` makes all of them.
+the control rows, `cells` condenses and evaluates a cell, and `run` runs all of them.
 """

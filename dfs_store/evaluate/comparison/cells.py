@@ -1,4 +1,4 @@
-"""A cell of a comparison: a row with one seed, condensed and evaluated in its own folder."""
+"""Condenses and evaluates a cell of a comparison, which is a row with one seed, in its own folder."""
 
 import json
 import time
@@ -43,9 +43,9 @@ class Cell:
     """A row with one seed.
 
     Attributes:
-        row: settings of the condensation and the evaluation.
+        row: settings for condensing and evaluating.
         seed: seed of both.
-        folder: folder of the store, its log and the result.
+        folder: folder for the store, its log and the result.
     """
 
     row: Row
@@ -72,13 +72,13 @@ class Cell:
         return _read(self.folder / RESULT)
 
     def fail(self, error: Exception) -> None:
-        """Records the error with which the cell failed."""
+        """Records the error that made the cell fail."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / FAILURE, {"error": type(error).__name__, "reason": str(error)})
 
 
 class Clips:
-    """The real clips of a comparison, opened once for all cells that share them.
+    """A comparison's real clips, opened once for all cells that share them.
 
     Args:
         asked: the comparison.
@@ -94,7 +94,7 @@ class Clips:
         return self._open("train", sampling)
 
     def to_test_on(self, sampling: dict[str, Any], settings: EvaluationSettings) -> VideoDataset:
-        """Returns the hold-out if the sampling has one, else the test clips."""
+        """Returns the hold-out if the sampling has one, otherwise the test clips."""
         share = sampling["hold_out"]
         if share is not None:
             return self.train(sampling).hold_out(share)[1]
@@ -106,21 +106,27 @@ class Clips:
         return self.train(sampling) if share is None else self.train(sampling).hold_out(share)[0]
 
     def _open(self, part: str, sampling: dict[str, Any], **views: int) -> VideoDataset:
-        given = {name: sampling[name] for name in ("frames", "stride", "size", "classes")}
-        given |= {name: sampling[name] for name in ("test_list", "class_names", "folder_layout")}
-        given |= {"official_split": sampling["split"] or 1, **views}
-        given["decoder"] = sampling["decoder"] or "auto"
-        key = json.dumps([part, given])
+        given = {**opened_with(self._asked, sampling), "split": part, **views}
+        key = json.dumps(given)
         if key not in self._opened:
-            self._opened[key] = open_videos(
-                self._asked.dataset, self._asked.root, part, on_progress=self._tell, **given
-            )
+            self._opened[key] = open_videos(self._asked.dataset, on_progress=self._tell, **given)
         return self._opened[key]
 
 
 def sampling_of(asked: Comparison, row: Row) -> dict[str, Any]:
-    """Returns the sampling of a row's real clips."""
+    """Returns how a row samples the real clips."""
     return {name: row.settings.get(name, value) for name, value in asked.sampling.items()}
+
+
+def opened_with(asked: Comparison, sampling: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments for `open_videos` that determine the real clips, except their split."""
+    names = ("frames", "stride", "size", "classes", "test_list", "class_names", "folder_layout")
+    return {
+        "root": asked.root,
+        **{name: sampling[name] for name in names},
+        "official_split": sampling["split"] or 1,
+        "decoder": sampling["decoder"] or "auto",
+    }
 
 
 def make_cell(
@@ -128,11 +134,11 @@ def make_cell(
 ) -> dict[str, Any]:
     """Makes the missing parts of a cell and returns its result.
 
-    The store equals that of `dfs condense` with the settings and seed of the cell, and the scores equal those
-    of `dfs evaluate` with the same seed. An interrupted run continues from its checkpoint.
+    The store equals the one that `dfs condense` writes with the cell's settings and seed, and the scores
+    equal those of `dfs evaluate` with the same seed. An interrupted run continues from its checkpoint.
 
     Raises:
-        DFSError: errors of `condense` and `evaluate`.
+        DFSError: see `condense` and `evaluate`.
     """
     if (found := cell.result()) is not None:
         return found
@@ -153,13 +159,13 @@ def make_cell(
         sources = {kind: clips_of(cell.store, settings.device, kind) for kind in kinds}
         result = evaluate(sources.get("hard"), test, settings, soft=sources.get("soft"), on_progress=tell)
     about["dataset_bytes"] = training_videos_bytes(asked)
-    # A control with other epochs belongs to the table of the comparison.
+    # A control with a different number of epochs still belongs to the comparison's table.
     base = evaluation_of(asked, replace(row, evaluation={}), cell.seed).epochs
     about["title_epochs"] = base if row.control == "equal-passes" else settings.epochs
     about |= {"control": row.control, "cell_seconds": round(time.monotonic() - started, 3)}
     on = replace(result.test, dataset=asked.dataset)
     document = result_document(cell.store, replace(result, test=on), settings, about)
-    document["store"] = WHOLE if row.method == WHOLE else STORE  # folders can be moved
+    document["store"] = WHOLE if row.method == WHOLE else STORE  # relative: the folder can be moved
     write_json(cell.folder / RESULT, {"schema": RESULT_SCHEMA, **document})
     (cell.folder / FAILURE).unlink(missing_ok=True)
     return document
@@ -169,9 +175,8 @@ def make_store(cell: Cell, asked: Comparison, clips: Clips, tell: Callable[[Prog
     """Condenses a cell unless its store exists, and returns the store's size on disk in bytes."""
     if not Path(cell.store).exists():
         cell.folder.mkdir(parents=True, exist_ok=True)
-        _condense(
-            config_of(asked, cell.row, cell.seed, cell.store), clips.train(sampling_of(asked, cell.row)), tell
-        )
+        config = config_of(asked, cell.row, cell.seed, cell.store)
+        _condense(config, clips.train(sampling_of(asked, cell.row)), tell)
     with open_store(cell.store) as store:
         return store.storage.on_disk_bytes
 

@@ -1,47 +1,47 @@
-"""The control rows of a comparison: baselines that a method should beat at equal cost.
+"""Adds control rows to a comparison: baselines that a method should beat at equal cost.
 
-`fixed_rows` are known in advance; `derived_rows` depend on the key frames and bytes of the methods' stores.
+`fixed_rows` are known in advance; `derived_rows` depend on the number of key frames and the size of the
+methods' stores.
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dfs_store.condense.methods import method_named
 from dfs_store.condense.training_clips import TrainingClips
 from dfs_store.evaluate.comparison.rows import Row, evaluation_of
 from dfs_store.evaluate.comparison.spec import Comparison
-from dfs_store.evaluate.record import WHOLE
+from dfs_store.evaluate.record import TRIAL, WHOLE
 
 if TYPE_CHECKING:
     from dfs_store.evaluate.comparison.run import CellEnded
 
-__all__ = ["RANDOM", "TRIAL", "derived_rows", "equal_frames_splits", "fixed_rows"]
+__all__ = ["derived_rows", "equal_frames_splits", "fixed_rows"]
 
-RANDOM, TRIAL = "random", "trial"
-_CODED = "webp:10"  # real clips keep their score at this quality, in the fewest bytes
+RANDOM = "random"
+_CODED = "webp:10"  # the smallest encoding at which real clips keep their score
 _CODED_KEY_FRAMES = (2, 4)
 _TRIAL_HOLD_OUT = 0.2
-_TRIAL_CLIPS = 0.6  # share of the smallest class: a hold-out of whole groups can exceed its own share
+_TRIAL_CLIPS = 0.6  # share of the smallest class; whole groups are held out, which can exceed 0.2
 
 
 class Trials(Protocol):
-    """Makes stores that are only used to choose a control."""
+    """Makes stores that are used only to choose a control."""
 
     def score(self, row: Row) -> float | None:
-        """Returns the top-1 accuracy of a row with the first seed, in percent; None if it fails."""
+        """Returns the top-1 accuracy of a row with the first seed in percent, or None if the cell fails."""
 
     def on_disk_bytes(self, row: Row) -> int | None:
-        """Returns the size in bytes of a row's store with the first seed; None if it fails."""
+        """Returns the size in bytes of a row's store with the first seed, or None if the cell fails."""
 
 
 def fixed_rows(asked: Comparison, rows: Sequence[Row], clips: TrainingClips) -> list[Row]:
     """Returns the controls that do not depend on the methods' stores.
 
-    These are random clips at equal clips, all real clips at equal clip passes, one still frame per class, and
-    the whole dataset with the first seed only. For `--vpc all`, the whole dataset replaces the first two.
-    Random clips have soft labels if the comparison sets them.
+    These are the same number of random clips, all real clips with the same number of clip passes, one still
+    frame per class, and the whole dataset with the first seed only. For `--vpc all`, the whole dataset
+    replaces the first two. Random clips have soft labels if the comparison sets `soft_labels`.
     """
     vpcs = sorted({row.vpc for row in rows if isinstance(row.vpc, int)})
     soft = {"soft_labels": True} if asked.settings.get("soft_labels") else {}
@@ -58,7 +58,7 @@ def fixed_rows(asked: Comparison, rows: Sequence[Row], clips: TrainingClips) -> 
 
 
 def _equal_passes(asked: Comparison, vpcs: Sequence[int], clips: TrainingClips) -> Iterator[Row]:
-    """Yields rows that train on all real clips with the fewest passes that show as many clips as a store."""
+    """Yields a row per vpc that trains on all real clips, for just enough passes to show as many clips."""
     settings = evaluation_of(asked, Row(method=WHOLE, vpc=None), 0)
     passes, real = settings.training(0).passes, sum(clips.per_class.values())
     more_than_epochs = passes - settings.training(0).epochs  # the public code makes one more pass
@@ -71,7 +71,7 @@ def _equal_passes(asked: Comparison, vpcs: Sequence[int], clips: TrainingClips) 
 def derived_rows(
     asked: Comparison, rows: Sequence[Row], ended: Sequence["CellEnded"], clips: TrainingClips, trials: Trials
 ) -> list[Row]:
-    """Returns random clips at equal frames and at equal bytes for every method except random.
+    """Returns rows of random clips at equal frames and at equal bytes, for every method except random.
 
     If frames or bytes can be split into clips and key frames per clip in several ways, chooses the split that
     scores best on a hold-out of the training clips, with one seed and one training each.
@@ -79,9 +79,9 @@ def derived_rows(
     Args:
         asked: the comparison.
         rows: rows of the methods.
-        ended: finished cells, including those of these rows.
-        clips: numbers of real clips.
-        trials: makes stores that do not appear in the tables.
+        ended: finished cells, including those for `rows`.
+        clips: number and shape of the real clips.
+        trials: makes the stores that are compared to choose a split.
     """
     found: list[Row] = []
     most = min(clips.per_class.values())
@@ -102,11 +102,11 @@ def derived_rows(
 
 
 def equal_frames_splits(frames: int, num_frames: int, most_clips: int) -> list[dict[str, Any]]:
-    """Returns all ways to keep at least `frames` real frames per class, as settings with `vpc`.
+    """Returns all ways to keep at least `frames` real frames per class, each as `vpc` and `key_frames`.
 
     Args:
         frames: minimum number of key frames per class.
-        num_frames: T, the number of frames of a clip.
+        num_frames: T, the number of frames in a clip.
         most_clips: maximum number of clips per class.
     """
     powers = [2**power for power in range(num_frames.bit_length()) if 2**power < num_frames]
@@ -121,7 +121,7 @@ def equal_frames_splits(frames: int, num_frames: int, most_clips: int) -> list[d
 def _equal_bytes_splits(
     limit: int, most_clips: int, trials: Trials, clips: TrainingClips
 ) -> list[dict[str, Any]]:
-    """Returns, for each number of key frames, the most encoded clips that fit into `limit` bytes on disk.
+    """Returns, for each number of key frames, as many encoded clips as fit into `limit` bytes on disk.
 
     Measures stores with one and with several clips per class, and extrapolates.
     """
@@ -130,7 +130,7 @@ def _equal_bytes_splits(
         coded = {"key_frames": keys, "encoding": _CODED}
 
         def size(vpc: int, coded: dict[str, Any] = coded) -> int | None:
-            return trials.on_disk_bytes(_random(vpc, coded, TRIAL))
+            return trials.on_disk_bytes(Row(method=RANDOM, vpc=vpc, settings=coded, control=TRIAL))
 
         several = min(8, most_clips)
         one, more = size(1), size(several)
@@ -144,35 +144,28 @@ def _equal_bytes_splits(
     return splits
 
 
-def _random(vpc: int, settings: dict[str, Any], control: str) -> Row:
-    return Row(method=RANDOM, vpc=vpc, settings=settings, control=control)
-
-
 def _best(
     asked: Comparison, splits: list[dict[str, Any]], control: str, most_clips: int, trials: Trials
-) -> Iterator[Row]:
-    """Yields the split that scores best on a hold-out, if there is any split."""
-    rows = [_random(each["vpc"], {k: v for k, v in each.items() if k != "vpc"}, control) for each in splits]
-    if len(rows) > 1:
+) -> list[Row]:
+    """Returns the row of the split that scores best on a hold-out, in a list that may be empty."""
+    if len(splits) > 1:
         held = {"hold_out": asked.hold_out or _TRIAL_HOLD_OUT}
         most = max(1, int(_TRIAL_CLIPS * most_clips))
-        tried = (
-            replace(
-                row,
-                vpc=min(split["vpc"], most),
-                settings={**row.settings, **held},
-                evaluation={"runs": 1},
-                control=TRIAL,
-            )
-            for row, split in zip(rows, splits, strict=True)
-        )
-        scores = [trials.score(row) or 0.0 for row in tried]
-        rows = [rows[scores.index(max(scores))]]
-    yield from rows
+        scores = []
+        for split in splits:
+            tried = {**split, **held, "vpc": min(split["vpc"], most)}
+            scores.append(trials.score(_row(tried, TRIAL, {"runs": 1})) or 0.0)
+        splits = [splits[scores.index(max(scores))]]
+    return [_row(split, control, {}) for split in splits]
 
 
-def _new(found: Sequence[Row], there: Sequence[Row]) -> list[Row]:
+def _row(split: dict[str, Any], control: str, evaluation: dict[str, Any]) -> Row:
+    settings = {name: value for name, value in split.items() if name != "vpc"}
+    return Row(method=RANDOM, vpc=split["vpc"], settings=settings, evaluation=evaluation, control=control)
+
+
+def _new(found: Sequence[Row], existing: Sequence[Row]) -> list[Row]:
     """Returns the rows that do not exist yet, without duplicates."""
-    keys = {row.key for row in there}
+    keys = {row.key for row in existing}
     fresh = {row.key: row for row in reversed(found) if row.key not in keys}
     return list(reversed(fresh.values()))

@@ -1,9 +1,8 @@
-"""Forecasts the duration of a comparison: the sum over its condensations and evaluations."""
+"""Forecasts the duration of a comparison as the sum over its condensations and evaluations."""
 
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from dfs_store.condense.engine.real_starts import clips_per_class
 from dfs_store.condense.forecast import Forecast, Paces, forecast_run, rehearse_training_clips
 from dfs_store.condense.plan import plan_run
 from dfs_store.condense.runtime.device import resolve_device
-from dfs_store.evaluate.comparison.cells import Cell, sampling_of
+from dfs_store.evaluate.comparison.cells import Cell, opened_with, sampling_of
 from dfs_store.evaluate.comparison.rows import Row, config_of, evaluation_of
 from dfs_store.evaluate.comparison.spec import Comparison
 from dfs_store.evaluate.forecast import forecast_evaluation
@@ -19,24 +18,19 @@ from dfs_store.evaluate.record import WHOLE, test_views
 from dfs_store.evaluate.run import EvaluationSettings
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.epochs import VideoClips
-from dfs_store.videos.of_store import clips_named_by
 from dfs_store.videos.rehearsal import Rehearsal, rehearse
 
 __all__ = ["forecast_comparison"]
 
-# Stages that run once for all cells with the same clips.
+# Stages that run only once for all cells with the same clips.
 _ONCE = ("decoding", "network")
 
 
 def forecast_comparison(asked: Comparison, cells: list[Cell]) -> Forecast:
-    """Forecasts the duration of cells; writes nothing.
+    """Forecasts the duration of the unfinished cells, without writing anything.
 
-    Forecasts one cell of every row (see `forecast_run` and `forecast_evaluation`) and assumes that other
-    seeds take equally long. Decoding and the training of the coresets' network are counted once.
-
-    Args:
-        asked: the comparison.
-        cells: the unfinished cells.
+    Forecasts one cell of every row (see `forecast_run` and `forecast_evaluation`) and assumes that the other
+    seeds take as long. Decoding and training the network that selects coresets are counted once.
     """
     rehearsals: dict[str, Rehearsal] = {}
     paces: dict[str, Paces] = {}
@@ -58,7 +52,7 @@ def forecast_comparison(asked: Comparison, cells: list[Cell]) -> Forecast:
 def _of_row(
     asked: Comparison, row: Row, cell: Cell, rehearsals: dict[str, Rehearsal], paces: dict[str, Paces]
 ) -> list[Forecast]:
-    """Returns the forecasts of the condensation (not for custom methods) and of the evaluation."""
+    """Returns the forecasts for condensing (except with custom methods) and for evaluating."""
     settings = evaluation_of(asked, row, cell.seed, str(resolve_device(asked.device)))
     named = row if row.method != WHOLE else Row(method="random", vpc=1)
     unused = Path(tempfile.gettempdir(), f"dfs-forecast-{os.getpid()}.zarr")  # never written
@@ -91,14 +85,10 @@ def _test_clips(
     if key in rehearsals:
         return rehearsals[key]
     sampling = sampling_of(asked, row)
-    how: dict[str, Any] = {name: sampling[name] for name in ("frames", "stride", "size")}
-    how |= {"decoder": sampling["decoder"] or "auto"}
-    named = {**clips_named_by(asked), "official_split": sampling["split"] or 1}
-    named["classes"] = sampling["classes"]
-    dataset = named.pop("name_or_folder")
     if sampling["hold_out"] is not None:
-        whole = rehearse(dataset, "train", **how, **named)
+        whole = rehearse(asked.dataset, "train", **opened_with(asked, sampling))
         found = Rehearsal(whole.videos.hold_out(sampling["hold_out"])[1], None)
     else:
-        found = rehearse(dataset, "test", **{**how, **test_views(dataset, settings), **named})
+        given = opened_with(asked, sampling) | test_views(asked.dataset, settings)
+        found = rehearse(asked.dataset, "test", **given)
     return rehearsals.setdefault(key, found)

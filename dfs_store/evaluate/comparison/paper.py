@@ -1,4 +1,4 @@
-"""Specifications of the paper's tables."""
+"""Specifies the paper's tables."""
 
 from collections.abc import Mapping
 from typing import Any

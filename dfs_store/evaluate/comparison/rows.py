@@ -1,4 +1,4 @@
-"""The rows of a comparison, derived from its methods, settings and budget."""
+"""Derives the rows of a comparison from its methods, settings and budget."""
 
 import hashlib
 import itertools
@@ -24,20 +24,11 @@ from dfs_store.format.spec import frame_size_bytes
 __all__ = ["Row", "config_of", "evaluation_of", "method_rows", "within_budget"]
 
 _LONGEST_NAME = 80
-# Settings of every method, in addition to those in its record.
+# Settings that every method uses, in addition to those in its record.
 _SHARED = {
-    "dtype",
-    "soft_labels",
-    "precision",
-    "max_memory",
-    "checkpoint_every",
-    "frames",
-    "stride",
-    "size",
-    "split",
-    "classes",
-    "decoder",
-}
+    "dtype", "soft_labels", "precision", "max_memory", "checkpoint_every",
+    "frames", "stride", "size", "split", "classes", "decoder",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +38,10 @@ class Row:
     Attributes:
         method: name of the method; `WHOLE` trains on all real clips.
         vpc: videos per class, or "all"; None for `WHOLE`.
-        settings: settings of the condensation.
-        evaluation: settings of the evaluation that differ from those of the comparison.
+        settings: condensation settings.
+        evaluation: evaluation settings that differ from the comparison's.
         control: name of the control (`CONTROLS`), "trial" for a row used to choose one, or None for a method.
-        seeds: number of seeds; None for that of the comparison.
+        seeds: number of seeds; None for the comparison's.
     """
 
     method: str
@@ -62,7 +53,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Name of the row's folders, with characters that all file systems allow."""
+        """Name of the row's folders, made of characters that all file systems allow."""
         parts = [self.control] if self.control else []
         parts += [self.method] + ([f"vpc{self.vpc}"] if self.vpc is not None else [])
         parts += [f"{name}={value}" for name, value in {**self.settings, **self.evaluation}.items()]
@@ -74,16 +65,12 @@ class Row:
 
     @property
     def key(self) -> str:
-        """Key that is equal for rows with the same condensation and evaluation, whatever their control."""
+        """A key that is equal for rows that are condensed and evaluated in the same way."""
         return json.dumps([self.method, self.vpc, dict(self.settings), dict(self.evaluation)], sort_keys=True)
 
 
 def method_rows(asked: Comparison, clips: TrainingClips) -> list[Row]:
-    """Returns the rows of the compared methods, each combination once.
-
-    Args:
-        asked: the comparison.
-        clips: numbers of the real clips to condense.
+    """Returns the rows of the compared methods, without duplicates.
 
     Raises:
         SettingsError: no method uses a setting, or settings contradict each other.
@@ -116,7 +103,7 @@ def _combinations(asked: Comparison) -> Iterator[dict[str, Any]]:
 
 
 def _row(asked: Comparison, method: str, vpc: ClipsPerClass, given: Mapping[str, Any], used: set[str]) -> Row:
-    """Makes a row from the given settings that the method uses; adds their names to `used`."""
+    """Makes a row from the settings that the method uses, and adds their names to `used`."""
     record = method_named(method)
     settings: dict[str, Any] = {}
     evaluation: dict[str, Any] = {}
@@ -137,7 +124,7 @@ def _row(asked: Comparison, method: str, vpc: ClipsPerClass, given: Mapping[str,
 
 
 def config_of(asked: Comparison, row: Row, seed: int, out: str) -> CondenseConfig:
-    """Returns the settings of a condensation.
+    """Returns the settings for condensing a row.
 
     Raises:
         SettingsError: settings contradict each other.
@@ -161,15 +148,15 @@ def config_of(asked: Comparison, row: Row, seed: int, out: str) -> CondenseConfi
 
 
 def evaluation_of(asked: Comparison, row: Row, seed: int, device: str = "cpu") -> EvaluationSettings:
-    """Returns the settings of an evaluation."""
+    """Returns the settings for evaluating a row."""
     return EvaluationSettings(**{**asked.evaluation, **row.evaluation, "seed": seed, "device": device})
 
 
 def within_budget(asked: Comparison, row: Row, clips: TrainingClips) -> Row:
-    """Returns a row whose store needs at most the budget for key frames and index, as stored.
+    """Returns a row with settings that keep the store's key frames and index, as stored, within the budget.
 
-    A method with a setting `budget` gets the budget. A method that keeps real frames keeps as many frames of
-    every clip as fit, as uint8 unless a dtype is given. For other methods, the initial key frames must fit.
+    Methods with a setting `budget` receive the budget. Methods that keep real frames keep as many frames per
+    clip as fit, as uint8 unless a dtype is given. For all other methods, the initial key frames must fit.
 
     Raises:
         SettingsError: the minimum number of key frames does not fit.

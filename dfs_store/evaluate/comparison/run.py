@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.forecast import Forecast
@@ -29,16 +29,18 @@ __all__ = [
 ]
 
 SPECIFICATION = "compare.json"
+Made = TypeVar("Made")
+Maker = Callable[[Cell, Comparison, Clips, Callable[[Progress], None]], Made]
 
 
 @dataclass(frozen=True)
 class CellStarted:
-    """Event: work on a cell begins.
+    """Event: work on a cell has started.
 
     Attributes:
         name: name of the cell.
         number: 1-based number of the cell.
-        total: number of cells known so far; some controls depend on the methods' stores.
+        total: number of cells known so far; it grows because some controls depend on the methods' stores.
     """
 
     name: str
@@ -52,7 +54,7 @@ class CellProgress:
 
     Attributes:
         name: name of the cell.
-        event: event of the condensation, the evaluation, or the decoding of real clips.
+        event: event from condensing, evaluating, or decoding real clips.
     """
 
     name: str
@@ -61,12 +63,12 @@ class CellProgress:
 
 @dataclass(frozen=True)
 class CellEnded:
-    """Event: a cell is finished or has failed.
+    """Event: a cell has finished or failed.
 
     Attributes:
         cell: the cell.
         result: result of the evaluation; None if the cell failed.
-        reason: error message of a failed cell; None if it is finished.
+        reason: error message if the cell failed, otherwise None.
     """
 
     cell: Cell
@@ -114,7 +116,7 @@ class ComparisonPlan:
     Attributes:
         rows: rows of the methods and of the controls that are known in advance.
         cells: cells of these rows.
-        done: number of cells that are finished.
+        done: number of finished cells.
         forecast: duration of the unfinished cells, without controls that depend on the methods' stores.
     """
 
@@ -128,11 +130,11 @@ Event = CellStarted | CellProgress | CellEnded
 
 
 def plan_comparison(asked: Comparison, out: str | os.PathLike[str]) -> ComparisonPlan:
-    """Checks a comparison and forecasts its duration; writes nothing.
+    """Checks a comparison and forecasts its duration, without writing anything.
 
     Raises:
-        SettingsError: settings contradict each other, the budget is too small, or the folder contains another
-            comparison; the message lists the differences.
+        SettingsError: settings contradict each other, the budget is too small, or the folder contains a
+            different comparison; the message lists the differences.
         DatasetNotFoundError, EmptyClassError: the dataset does not exist, or a class has no clips.
     """
     out = Path(out)
@@ -155,12 +157,13 @@ def compare(
 ) -> Compared:
     """Condenses and evaluates every unfinished cell of a comparison.
 
-    If a cell fails, its error is recorded in its folder, the other cells continue, and the next call tries it
-    again. Ctrl-C, or any exception of `on_event`, stops the comparison; the next call continues it.
+    If a cell fails, its error is recorded in its folder, and the comparison continues with the other cells.
+    The next call tries the cell again. Ctrl-C, or any exception raised by `on_event`, stops the comparison;
+    the next call continues it.
 
     Args:
         asked: the comparison.
-        out: folder for `compare.json` and one folder per cell; locked during the call.
+        out: folder for `compare.json` and one folder per cell. It is locked during the call.
         on_event: called with every event.
 
     Returns:
@@ -171,7 +174,7 @@ def compare(
         OutputExistsError: another process is working in this folder.
         DiskFullError: the disk is full.
     """
-    out, tell = Path(out), on_event or _ignore
+    out, tell = Path(out), on_event or (lambda _: None)
     clips = _count(asked)
     rows = method_rows(asked, clips)
     fixed = [*rows, *fixed_rows(asked, rows, clips)]
@@ -203,35 +206,31 @@ class _Runner:
         return [self._make(cell) for cell in cells]
 
     def score(self, row: Row) -> float | None:
-        """Returns the top-1 accuracy of a trial row in percent; None if it fails."""
+        """Returns the top-1 accuracy of a trial row in percent, or None if the cell fails."""
         result = self.make([_cell(row, 0, self._out)])[0].result
         return None if result is None else float(result["top1"]["mean"])
 
     def on_disk_bytes(self, row: Row) -> int | None:
-        """Returns the size of a trial row's store in bytes; None if it fails."""
-        cell = _cell(row, 0, self._out)
-        self._name = cell.name
-        try:
-            return make_store(cell, self._asked, self._clips, self._progress)
-        except DiskFullError:
-            raise
-        except Exception as error:  # noqa: BLE001 - as in `_make`
-            cell.fail(error)
-            return None
+        """Returns the size of a trial row's store in bytes, or None if the cell fails."""
+        return self._tried(_cell(row, 0, self._out), make_store)[0]
 
     def _make(self, cell: Cell) -> CellEnded:
         self._number += 1
-        self._name = cell.name
         self._tell(CellStarted(cell.name, self._number, self._total))
-        try:
-            ended = CellEnded(cell, make_cell(cell, self._asked, self._clips, self._progress), None)
-        except DiskFullError:
-            raise  # the other cells would fail, too
-        except Exception as error:  # noqa: BLE001 - also errors of the user's own method or network
-            cell.fail(error)
-            ended = CellEnded(cell, None, f"{type(error).__name__}: {error}")
+        ended = CellEnded(cell, *self._tried(cell, make_cell))
         self._tell(ended)
         return ended
+
+    def _tried(self, cell: Cell, make: Maker[Made]) -> tuple[Made | None, str | None]:
+        """Calls `make`. Returns its result, or the message of its error, which is recorded in the folder."""
+        self._name = cell.name
+        try:
+            return make(cell, self._asked, self._clips, self._progress), None
+        except DiskFullError:
+            raise  # the other cells would fail as well
+        except Exception as error:  # noqa: BLE001 - a custom method or network can raise anything
+            cell.fail(error)
+            return None, f"{type(error).__name__}: {error}"
 
     def _progress(self, event: Progress) -> None:
         self._tell(CellProgress(self._name, event))
@@ -265,7 +264,7 @@ def _count(asked: Comparison) -> TrainingClips:
 
 
 def _check_specification(asked: Comparison, out: Path) -> None:
-    """Raises SettingsError if the folder contains another comparison or other files."""
+    """Raises SettingsError if the folder contains a different comparison or other files."""
     path = out / SPECIFICATION
     if not path.exists():
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -281,10 +280,6 @@ def _check_specification(asked: Comparison, out: Path) -> None:
         raise NotAStoreError(f"{path} is not a specification of `dfs compare`; choose another --out")
     if found := differences(there, asked):
         raise SettingsError(
-            f"{out} contains another comparison: {'; '.join(found)}. Repeat its settings to continue it, or "
+            f"{out} contains a different comparison: {'; '.join(found)}. Use its settings to continue it, or "
             "choose another --out"
         )
-
-
-def _ignore(_event: Event) -> None:
-    pass

@@ -13,7 +13,7 @@ from dfs_store.names import did_you_mean
 __all__ = ["EVALUATE", "parse_settings", "split_name"]
 
 EVALUATE = "evaluate"  # prefix of the evaluation's settings: `evaluate.lr`
-# Settings that are options of the comparison itself.
+# Settings that have their own options in `dfs compare`.
 _RESERVED = ("dataset", "vpc", "out", "method", "seed", "resume", "overwrite", "device", "root", "hold_out")
 _CONDENSE = {each.name: each.type for each in fields(Settings)}
 _EVALUATE = {each.name: each.type for each in fields(EvaluationSettings)}
@@ -21,14 +21,14 @@ _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def parse_settings(texts: Sequence[str], flag: str, *, several: bool = False) -> dict[str, Any]:
-    """Parses texts of the form NAME=VALUE, or NAME=a,b,c.
+    """Parses settings of the form NAME=VALUE or NAME=a,b,c.
 
     Args:
-        texts: NAME is a setting of `CondenseConfig` for all methods that use it, METHOD.NAME for a single
-            method. `evaluate.NAME` is a setting of `EvaluationSettings`; the prefix is optional if
-            `CondenseConfig` has no setting of that name. Dashes are read as underscores.
+        texts: the settings. NAME is a field of `CondenseConfig`, for all methods that use it, or METHOD.NAME
+            for a single method. `evaluate.NAME` is a field of `EvaluationSettings`; the prefix is optional if
+            `CondenseConfig` has no field with that name. Dashes are read as underscores.
         flag: name of the option, for error messages.
-        several: whether values are lists, which are returned as tuples.
+        several: whether values are comma-separated lists, which are returned as tuples.
 
     Raises:
         SettingsError: a setting is unknown or given twice, or a value has the wrong type.
@@ -41,22 +41,23 @@ def parse_settings(texts: Sequence[str], flag: str, *, several: bool = False) ->
             raise SettingsError(f"{flag} must be {form}, got {text!r}")
         owner, own = split_name(name.strip(), flag)
         kind = (_EVALUATE if owner == EVALUATE else _CONDENSE)[own]
-        values = tuple(_value(kind, part.strip(), f"{flag} {name}") for part in _parts(value, several))
+        parts = value.split(",") if several else [value]
+        values = tuple(_value(kind, part.strip(), f"{flag} {name}") for part in parts)
         full = own if owner is None else f"{owner}.{own}"
         if full in found:
-            raise SettingsError(f"{flag} gives {full} twice; give it once")
+            raise SettingsError(f"{flag} sets {full} twice; set it once")
         found[full] = values if several else values[0]
     return found
 
 
 def split_name(name: str, flag: str = "a setting") -> tuple[str | None, str]:
-    """Splits the name of a setting into its owner and the name itself.
+    """Splits the name of a setting into its owner and its field.
 
     Returns:
         The owner (a method, `EVALUATE`, or None for all methods) and the name of the field.
 
     Raises:
-        SettingsError: the setting is unknown, or is an option of the comparison itself.
+        SettingsError: the setting is unknown, or has its own option in `dfs compare`.
     """
     owner, _, own = name.rpartition(".")
     own = own.replace("-", "_")
@@ -64,19 +65,17 @@ def split_name(name: str, flag: str = "a setting") -> tuple[str | None, str]:
         owner = EVALUATE
     known = _EVALUATE if owner == EVALUATE else _CONDENSE
     if own in _RESERVED:
-        raise SettingsError(f"{flag}: {own} is set by `dfs compare` itself; leave it out")
+        raise SettingsError(
+            f"{flag} must not contain {own}, which is set by `dfs compare` itself; leave it out"
+        )
     if own not in known:
         names: Iterable[str] = sorted({*known, *_EVALUATE} - set(_RESERVED))
         raise SettingsError(f"{flag}: there is no setting {own!r}{did_you_mean(own, names)}")
     return owner or None, own
 
 
-def _parts(value: str, several: bool) -> list[str]:
-    return value.split(",") if several else [value]
-
-
 def _value(kind: Any, text: str, what: str) -> Any:  # noqa: ANN401 - a type; a value of any setting
-    """Parses one value; the settings classes check words."""
+    """Parses a value. Words are checked later, by the settings classes."""
     kinds = kinds_of(kind)
     if NoneType in kinds and text.lower() == "none" and not words_of(kind) and str not in kinds:
         return None

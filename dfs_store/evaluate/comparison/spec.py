@@ -1,4 +1,4 @@
-"""The specification of a comparison, as stored in `compare.json`."""
+"""Specifies a comparison, as stored in `compare.json`."""
 
 import json
 from collections.abc import Mapping
@@ -33,15 +33,15 @@ class Comparison:
         dataset: catalogue name, folder or list.
         methods: names of methods, each condensed at every vpc.
         vpc: videos per class; "all" keeps every real clip.
-        seeds: number of condensations of every row, with seeds 0, 1, 2 ..., also used for its evaluation.
-        settings: settings of the condensation by name, for all methods that use them; "METHOD.NAME" for a
-            single method, "evaluate.NAME" for the evaluation.
+        seeds: number of times to condense and evaluate every row, with the seeds 0, 1, 2 and so on.
+        settings: condensation settings by name, for all methods that use them; "METHOD.NAME" for a single
+            method, "evaluate.NAME" for the evaluation.
         vary: settings with several values each; every combination is a row.
-        variants: additional rows: settings by name of the row (Table 6 of the paper).
-        budget: maximum size of every store ("100KiB"); None for no limit.
+        variants: settings of each row by the row's name, for Table 6 of the paper; replaces `vary`.
+        budget: maximum size of every store, for example "100KiB"; None for no limit.
         table: number of the paper's table; None for other comparisons.
         controls: names of the controls to include (`CONTROLS`).
-        evaluation: settings of `EvaluationSettings`, without seed and device.
+        evaluation: fields of `EvaluationSettings` by name, without seed and device.
         labels: "hard", "soft" or "both" for stores with soft labels; None means both.
         frames, stride, size, split, classes: sampling of the real clips; None for the dataset's default.
         test_list, class_names, folder_layout, decoder: how to read a list or a folder, see `open_videos`.
@@ -50,7 +50,7 @@ class Comparison:
         device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises:
-        SettingsError: a method or control is unknown, there is nothing to compare, or a setting is not used.
+        SettingsError: a name is unknown, a list is empty or has duplicates, or a value is invalid.
     """
 
     dataset: str
@@ -81,9 +81,9 @@ class Comparison:
     def __post_init__(self) -> None:
         for name, values in (("--methods", self.methods), ("--vpc", self.vpc)):
             if not values:
-                raise SettingsError(f"{name} must name at least one")
+                raise SettingsError(f"{name} must have at least one value, got none")
             if len(set(values)) < len(values):
-                raise SettingsError(f"{name} names one of them twice: {', '.join(map(str, values))}")
+                raise SettingsError(f"{name} must not repeat a value, got {', '.join(map(str, values))}")
         for method in self.methods:
             method_named(method)
         for control in self.controls:
@@ -103,7 +103,7 @@ class Comparison:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """The sampling of the real clips, as arguments of `CondenseConfig`."""
+        """The sampling of the real clips, as arguments for `CondenseConfig`."""
         return {name: getattr(self, name) for name in _SAMPLING}
 
     def to_json(self) -> dict[str, Any]:
@@ -113,15 +113,15 @@ class Comparison:
         return plain
 
 
-def differences(there: Mapping[str, Any], asked: Comparison) -> list[str]:
+def differences(stored: Mapping[str, Any], asked: Comparison) -> list[str]:
     """Describes, setting by setting, how a stored specification differs from a requested one."""
     wanted = asked.to_json()
-    names = [*wanted, *sorted(set(there) - set(wanted))]
+    names = [*wanted, *sorted(set(stored) - set(wanted))]
     flags = {each.name: f"--{each.name.replace('_', '-')}" for each in fields(Comparison)}
     return [
-        f"{flags.get(name, name)} {_shown(there.get(name))} there, {_shown(wanted.get(name))} now"
+        f"{flags.get(name, name)} was {_shown(stored.get(name))}, is now {_shown(wanted.get(name))}"
         for name in names
-        if there.get(name) != wanted.get(name)
+        if stored.get(name) != wanted.get(name)
     ]
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dfs_store.errors import MissingDependencyError
-from dfs_store.evaluate.seeds import kind_of
+from dfs_store.evaluate.seeds import grouped, kind_of
 from dfs_store.evaluate.table_plot import plot
 from dfs_store.evaluate.table_row import TableRow
 from dfs_store.evaluate.table_text import STYLES
@@ -19,7 +19,7 @@ _SUFFIXES = {"text": ".txt", "markdown": ".md", "latex": ".tex", "csv": ".csv"}
 def write_tables(rows: Sequence[TableRow], out: Path) -> list[Path]:
     """Writes `table.txt`, `.md`, `.tex` and `.csv`, and a plot for each kind of evaluation with a store.
 
-    Writes no plots if matplotlib is not installed.
+    If matplotlib is not installed, no plots are written.
 
     Returns:
         The paths of the files.
@@ -28,9 +28,7 @@ def write_tables(rows: Sequence[TableRow], out: Path) -> list[Path]:
     for style, suffix in _SUFFIXES.items():
         written.append(out / f"table{suffix}")
         write_durably(written[-1], (STYLES[style](rows) + "\n").encode())
-    kinds: dict[object, list[TableRow]] = {}
-    for row in rows:
-        kinds.setdefault(kind_of(replace(row, runs=0)), []).append(row)
+    kinds = grouped(rows, lambda row: kind_of(replace(row, runs=0)))
     for number, alike in enumerate(kinds.values(), start=1):
         if all(row.stored_mebibytes is None for row in alike):
             continue

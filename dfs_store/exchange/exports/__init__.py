@@ -1,1 +1,1 @@
-"""The clips of a store in formats that other programs read."""
+"""Exports a store's clips to formats that other programs read."""

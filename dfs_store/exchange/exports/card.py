@@ -1,4 +1,4 @@
-"""Writes the dataset card of an export for Hugging Face."""
+"""Writes the dataset card of a Hugging Face export."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfs_store.exchange.exports.clips import ExportedClips
-from dfs_store.format.source_paths import portable
 from dfs_store.format.spec import frame_size_bytes
 
 __all__ = ["CardFacts", "dataset_card"]
@@ -21,10 +20,10 @@ class CardFacts:
 
     Attributes:
         name: name of the dataset.
-        license: licence identifier of the Hub, "unknown" or "other".
+        license: a licence identifier of the Hub, "unknown" or "other".
         fps: frames per second of the videos.
         encoding: encoding of the videos, see `encode_video`.
-        store_file: path of the store's copy, relative to the folder; None without a copy.
+        store_file: path of the store's copy, relative to the folder; None if there is no copy.
     """
 
     name: str
@@ -36,15 +35,15 @@ class CardFacts:
 
 def dataset_card(clips: ExportedClips, facts: CardFacts) -> str:
     """Returns the text of README.md, with a YAML header for the Hub."""
-    provenance = portable(clips.store.attributes.get("provenance") or {})
     parts = [
         _header(clips, facts),
         f"# {_plain(facts.name)}",
-        _summary(clips, provenance),
-        _table(clips, facts, provenance),
+        f"{_plain(clips.summary)} `key_frames` contains the key frames as images, and `train` contains the "
+        "rebuilt clips as videos.",
+        _table(clips, facts),
         _loading(facts),
-        _columns(facts),
-        _limits(provenance, facts),
+        _COLUMNS,
+        _limits(clips.provenance, facts),
         _classes(clips.class_names),
     ]
     return "\n\n".join(parts) + "\n"
@@ -59,27 +58,15 @@ def _header(clips: ExportedClips, facts: CardFacts) -> str:
         "task_categories:\n- video-classification",
         f"size_categories:\n- {size}",
         "tags:\n" + "\n".join(f"- {tag}" for tag in tags),
-        # Explicit, so that class folders called "test" do not become a split.
+        # Listed explicitly, so that a class folder called "test" does not become a split.
         "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: key_frames/**",
     ]
     return "---\n" + "\n".join(lines) + "\n---"
 
 
-def _summary(clips: ExportedClips, provenance: dict[str, Any]) -> str:
-    dataset = _plain(provenance.get("dataset") or "a dataset that the store does not name")
-    return (
-        f"{len(clips):,} clips of {len(clips.class_names):,} "
-        f"{'class' if len(clips.class_names) == 1 else 'classes'}, made from {dataset} with the method "
-        f"{_plain(provenance.get('method') or 'not recorded')} by dfs-store. Each clip is stored as a few "
-        "key frames; the frames between them are interpolated linearly. `key_frames` contains the key frames "
-        "as images, `train` the rebuilt clips as videos."
-    )
-
-
-def _table(clips: ExportedClips, facts: CardFacts, provenance: dict[str, Any]) -> str:
-    store = clips.store
-    num_key_frames = int(clips.counts.sum())
-    key_frame_bytes = num_key_frames * frame_size_bytes(store.frame_shape, store.dtype)
+def _table(clips: ExportedClips, facts: CardFacts) -> str:
+    store, provenance = clips.store, clips.provenance
+    key_frame_bytes = clips.num_key_frames * frame_size_bytes(store.frame_shape, store.dtype)
     dense_bytes = len(clips) * store.num_frames * frame_size_bytes(store.frame_shape, "float32")
     height, width = store.frame_shape[1:]
     rows = {
@@ -90,8 +77,8 @@ def _table(clips: ExportedClips, facts: CardFacts, provenance: dict[str, Any]) -
         "created": provenance.get("created"),
         "clips, classes": f"{len(clips):,}, {len(clips.class_names):,}",
         "clip": f"{store.num_frames} frames of {width} x {height} pixels, at {facts.fps:g} frames per second",
-        "videos": "H.264 of RGB, lossless" if facts.encoding == "lossless" else "H.264, high quality, lossy",
-        "number of key frames": f"{num_key_frames:,} in {store.dtype}",
+        "videos": "H.264, lossless RGB" if facts.encoding == "lossless" else "H.264, high quality, lossy",
+        "number of key frames": f"{clips.num_key_frames:,} in {store.dtype}",
         "size of the key frames in bytes": f"{key_frame_bytes:,}",
         "size of the clips as dense float32 in bytes": f"{dense_bytes:,}",
         "share of dense float32": f"{100 * key_frame_bytes / dense_bytes:.2f} %",
@@ -107,7 +94,7 @@ def _table(clips: ExportedClips, facts: CardFacts, provenance: dict[str, Any]) -
 def _loading(facts: CardFacts) -> str:
     text = """## How to load it
 
-With `datasets` (this folder, or the name of the repository on the Hub):
+With `datasets`, where FOLDER is this folder or the name of the repository on the Hub:
 
 ```python
 from datasets import load_dataset
@@ -118,7 +105,7 @@ files = {"train": "FOLDER/train/**"}
 videos = load_dataset("videofolder", data_files=files, split="train")  # the rebuilt clips
 ```
 
-The key frames need `datasets` 4 and no video decoder. Decoding the videos needs `torchcodec`;
+Loading the key frames needs `datasets` 4 and no video decoder. Decoding the videos needs `torchcodec`;
 `videos.cast_column("video", datasets.Video(decode=False))` returns files instead."""
     if facts.store_file is None:
         return text
@@ -134,27 +121,27 @@ for clips, labels in DFSLoader(dataset, batch_size=8, shuffle=True):
     ...  # (N, C, T, H, W) float32
 ```
 
-`dfs verify` checks every byte of the store, `dfs inspect` summarises it."""
+`dfs verify` checks every byte of the store, and `dfs inspect` summarises it."""
 
 
-def _columns(facts: CardFacts) -> str:
-    return (
-        "Both `metadata.jsonl` files contain for every clip its `label` (a number), `class_name` (folders "
-        "may have another name), `clip` (its number in the store), `num_key_frames` and `positions` "
-        "(0-based positions of the key frames). All clips are training data: test on real videos."
-    )
+_COLUMNS = (
+    "Both `metadata.jsonl` files contain, for every clip, its `label` (a number), `class_name` (from which "
+    "the folder's name can differ), `clip` (its number in the store), `num_key_frames` and `positions` "
+    "(0-based positions of the key frames). All clips are training data; test on real videos."
+)
 
 
 def _limits(provenance: dict[str, Any], facts: CardFacts) -> str:
     dataset = _plain(provenance.get("dataset") or "not recorded")
     return (
         "## Limits and licence\n\n"
-        "Condensed clips are made to train networks, not to be watched: they may look like noise, and the "
-        "videos clip values outside the range of pixels (the store keeps them). Networks trained on them "
-        "inherit the biases and gaps of the source. People in the source may be recognisable.\n\n"
-        f"These clips derive from their source ({dataset}), whose licence and terms also apply to them: read "
+        "Condensed clips are made for training networks, not for watching: they may look like noise. In the "
+        "videos, values outside the range of pixels are clipped; the store contains the original values. "
+        "Networks trained on these clips inherit the biases and gaps of the source. People in the source may "
+        "be recognisable.\n\n"
+        f"These clips derive from their source ({dataset}), whose licence and terms also apply to them; read "
         f"them before you share or use this dataset. The licence stated here is `{_plain(facts.license)}`; "
-        "dfs-store does not know the licence of the source."
+        "dfs-store does not know the source's licence."
     )
 
 
@@ -165,6 +152,6 @@ def _classes(names: Sequence[str]) -> str:
 
 
 def _plain(value: object) -> str:
-    """Returns a text on one line, without characters that Markdown or HTML interpret."""
+    """Returns the text on one line, without characters that Markdown or HTML interpret."""
     text = "".join(ch if ch.isprintable() and ch not in "`|<>[]" else " " for ch in str(value))
     return " ".join(text.split()) or "-"

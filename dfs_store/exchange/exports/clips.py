@@ -1,4 +1,4 @@
-"""The clips of a store to export, rebuilt block by block, as values or as pixels."""
+"""Rebuilds the clips to export, block by block, as values or as pixels."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +10,8 @@ import numpy.typing as npt
 from dfs_store.exchange.pixels import to_pixels, to_rgb
 from dfs_store.format import KeyFrameStore
 from dfs_store.format.copying.convert import kept_classes, soft_label_of
+from dfs_store.format.source_paths import portable
+from dfs_store.names import counted
 
 __all__ = ["ClipToExport", "ExportedClips"]
 
@@ -17,11 +19,11 @@ OnProgress = Callable[[int, int], None]
 
 
 class ClipToExport(NamedTuple):
-    """One clip of a store.
+    """A clip to export.
 
     Attributes:
         number: number of the clip in the store.
-        label: label in the export, where the exported classes are renumbered.
+        label: label in the export, in which the exported classes are renumbered.
         class_name: name of the class.
         positions: 0-based positions of its key frames.
         soft_label: a teacher's logits for the exported classes; None if the store has none.
@@ -51,7 +53,7 @@ class ClipToExport(NamedTuple):
 
 
 class ExportedClips:
-    """The clips of some or all classes of a store. Only one block of one clip is in memory at a time.
+    """The clips in some or all of a store's classes. Only one block of one clip is in memory at a time.
 
     Attributes:
         store: the open store.
@@ -59,6 +61,7 @@ class ExportedClips:
         class_names: names of the exported classes, in the store's order.
         numbers: (N,) numbers of the clips in the store.
         subset: whether a selection of classes is exported.
+        provenance: the store's provenance, without folders on this machine.
         num_clipped: number of values clipped to [0, 1] so far.
         num_values: number of values converted to pixels so far.
     """
@@ -73,6 +76,7 @@ class ExportedClips:
         self.store, self.path = store, path
         self.class_names = kept_classes(store, classes)
         self.subset = classes is not None
+        self.provenance = portable(store.attributes.get("provenance") or {})
         self._names = store.class_names
         self._labels = {self._names.index(name): number for number, name in enumerate(self.class_names)}
         self.numbers = np.flatnonzero(np.isin(store.labels, list(self._labels)))
@@ -83,50 +87,43 @@ class ExportedClips:
         return int(self.numbers.size)
 
     def __iter__(self) -> Iterator[ClipToExport]:
-        for done, number in enumerate(self.numbers.tolist()):
+        for done, clip in enumerate(self.described(), start=1):
+            yield clip
+            if self._on_progress is not None:
+                self._on_progress(done, len(self))
+
+    def described(self) -> Iterator[ClipToExport]:
+        """Yields the clips, without reporting progress."""
+        for number in self.numbers.tolist():
             label = int(self.store.labels[number])
-            positions = self.store.positions(number).tolist()
             soft = soft_label_of(self.store, number, self.class_names)
             yield ClipToExport(
                 number,
                 self._labels[label],
                 self._names[label],
-                positions,
+                self.store.positions(number).tolist(),
                 None if soft is None else soft.tolist(),
             )
-            if self._on_progress is not None:
-                self._on_progress(done + 1, len(self))
 
     @property
-    def labels(self) -> npt.NDArray[np.int32]:
-        """Labels of the clips in the export, (N,) int32."""
-        anew = np.zeros(len(self._names), dtype=np.int32)
-        anew[list(self._labels)] = list(self._labels.values())
-        return anew[self.store.labels[self.numbers]]
+    def summary(self) -> str:
+        """A description of the clips in two sentences."""
+        source = self.provenance.get("dataset") or "an unrecorded dataset"
+        method = self.provenance.get("method") or "an unrecorded method"
+        return (
+            f"{counted(len(self), 'clip')} of {counted(self.store.num_frames, 'frame')} in "
+            f"{counted(len(self.class_names), 'class')}, made from {source} with the method {method} by "
+            "dfs-store. Each clip is stored as a few key frames; the frames between them are interpolated "
+            "linearly."
+        )
 
     @property
-    def soft_labels(self) -> npt.NDArray[np.float16] | None:
-        """Soft labels for the exported classes, (N, classes) float16, or None."""
-        found = [soft_label_of(self.store, number, self.class_names) for number in self.numbers.tolist()]
-        return None if self.store.soft_labels is None else np.array(found)
-
-    @property
-    def counts(self) -> npt.NDArray[np.int64]:
-        """Number of key frames of each clip, (N,) int64."""
-        counts: npt.NDArray[np.int64] = np.diff(self.store.offsets)[self.numbers]
-        return counts
-
-    @property
-    def positions(self) -> npt.NDArray[np.int64]:
-        """Positions of the key frames of all clips, concatenated, (S,) int64."""
-        kept = np.zeros(len(self.store), dtype=bool)
-        kept[self.numbers] = True
-        of_kept = np.repeat(kept, np.diff(self.store.offsets))
-        positions: npt.NDArray[np.int64] = self.store.all_positions[of_kept].astype(np.int64)
-        return positions
+    def num_key_frames(self) -> int:
+        """Number of key frames of all clips."""
+        return int(np.diff(self.store.offsets)[self.numbers].sum())
 
     def values(self, clip: ClipToExport) -> Iterator[npt.NDArray[np.float32]]:
-        """Yields a rebuilt clip in the store's values, block by block, (m, C, H, W) float32."""
+        """Yields a rebuilt clip as the store's values, block by block, (m, C, H, W) float32."""
         return self.store.clip_blocks(clip.number)
 
     def pixels(self, clip: ClipToExport) -> Iterator[npt.NDArray[np.uint8]]:

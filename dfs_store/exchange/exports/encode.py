@@ -24,14 +24,14 @@ _QUALITY = {"crf": "10", "preset": "medium"}
 
 
 def check_fps(fps: float | None, where: str = "") -> None:
-    """Raises SettingsError unless the frame rate is None or supported by players.
+    """Raises SettingsError unless the frame rate is None or supported by video players.
 
     Args:
         fps: frames per second.
-        where: what it comes from if not from --fps, for the error.
+        where: path of the store that the frame rate is from; "" if it is from --fps.
     """
     if fps is not None and not _MIN_FPS <= fps <= _MAX_FPS:
-        got = f"{where} says {fps:g}; choose one with --fps" if where else f"got {fps:g}"
+        got = f"{where} has {fps:g}; set a supported rate with --fps" if where else f"got {fps:g}"
         raise SettingsError(f"--fps must be {_MIN_FPS:g} to {_MAX_FPS:g} frames per second, {got}")
 
 
@@ -41,9 +41,9 @@ def encode_video(pixels: Iterable[Pixels], fps: float, encoding: str) -> bytes:
     Args:
         pixels: at least one frame, (H, W, 3) uint8 RGB each.
         fps: frames per second.
-        encoding: "h264": H.264 of high quality, with colours at half the resolution where both sides are
-            even (every player shows that) and at full resolution otherwise; "lossless": H.264 of RGB, bit for
-            bit, which FFmpeg, VLC and PyTorch's decoders read, but browsers do not.
+        encoding: "h264" is H.264 with high quality. Colours have half the resolution if both sides are even,
+            which every player supports, and full resolution otherwise. "lossless" is H.264 with exact RGB
+            values, which FFmpeg, VLC and PyTorch's decoders read, but browsers do not.
     """
     frames = iter(pixels)
     first = next(frames)

@@ -1,7 +1,7 @@
-"""`export_store` writes the rebuilt clips of a store in formats that other programs read."""
+"""Exports a store's rebuilt clips to formats that other programs read."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from dfs_store.exchange.exports.to_huggingface import write_huggingface
 from dfs_store.exchange.exports.to_npz import FLOAT32, UINT8, write_npz
 from dfs_store.exchange.exports.to_webdataset import NPY, write_shards
 from dfs_store.format import open_store
+from dfs_store.names import known_name
 
 __all__ = ["KINDS", "ExportSettings", "Exported", "export_store"]
 
-# The export formats, and their encodings of clips, the default first.
+# The export formats, each with its encodings of clips. The first is the default.
 KINDS: dict[str, tuple[str, ...]] = {
     "videos": (H264, LOSSLESS),
     "frames": ("png",),
@@ -38,12 +39,12 @@ class ExportSettings:
     """Settings of `export_store`.
 
     Attributes:
-        to: a key of `KINDS`.
+        to: format, a key of `KINDS`.
         encoding: encoding of the clips, one of those in `KINDS`; the first if None.
-        fps: frames per second; those of the store, or else 8, if None.
-        shard_bytes: largest size of a shard (webdataset).
-        license: licence for the dataset card of huggingface and the metadata of croissant.
-        with_store: whether to include a copy of the store (huggingface).
+        fps: frames per second. If None, the store's frame rate, or 8 if the store has none.
+        shard_bytes: maximum size of a shard in bytes (webdataset only).
+        license: licence for the dataset card (huggingface) or the metadata (croissant).
+        with_store: whether to include a copy of the store (huggingface only).
 
     Raises:
         SettingsError: a value is not allowed.
@@ -57,17 +58,13 @@ class ExportSettings:
     with_store: bool = True
 
     def __post_init__(self) -> None:
-        if self.to not in KINDS:
-            raise SettingsError(f"--to must be one of {', '.join(KINDS)}, got {self.to!r}")
-        if self.encoding is not None and self.encoding not in KINDS[self.to]:
-            raise SettingsError(
-                f"--encoding for --to {self.to} must be one of {', '.join(KINDS[self.to])}, "
-                f"got {self.encoding!r}"
-            )
+        known_name(self.to, KINDS, "--to")
+        if self.encoding is not None:
+            known_name(self.encoding, KINDS[self.to], f"--encoding for --to {self.to}")
         check_fps(self.fps)
         if not self.license.strip():
             raise SettingsError(
-                "--license must name a licence, such as cc-by-4.0, other or unknown, got an empty name"
+                "--license must not be empty; name a licence, for example cc-by-4.0, other or unknown"
             )
 
 
@@ -77,13 +74,13 @@ class Exported:
 
     Attributes:
         files: number of files.
-        bytes: size of the files.
+        bytes: total size of the files.
         clips: number of clips.
         encoding: encoding of the clips.
         fps: frames per second.
-        cut_share: share of the values that were clipped because they were outside [0, 1] by more than half a
-            grey level; None if values are not converted to pixels.
-        class_folders: name of the folder of each class, also for formats without folders.
+        cut_share: share of the values that were clipped by more than half a grey level; None if values are
+            not converted to pixels.
+        class_folders: folder name by class name, including for formats without folders.
     """
 
     files: int
@@ -108,19 +105,19 @@ def export_store(
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Exported:
-    """Writes the rebuilt clips of a store in the format of another program, one clip at a time.
+    """Writes a store's rebuilt clips in a format that other programs read, one clip at a time.
 
     Args:
         source: path or URL of the store.
         out: a folder, or a file `*.npz` for npz. It is written completely or not at all.
         settings: see `ExportSettings`.
-        classes: names of the classes to keep, which changes the labels; all if None.
+        classes: names of the classes to keep, whose labels are renumbered; all if None.
         overwrite: whether to replace an earlier export.
-        on_progress: called with the number of clips written and the number of all clips.
+        on_progress: called with the number of clips written and the total.
 
     Raises:
         SettingsError: a setting is not allowed, or the format does not support the clips.
-        ClipTooLargeError: a rebuilt clip would take more than `DFS_MAX_CLIP_BYTES`.
+        ClipTooLargeError: a rebuilt clip needs more than `DFS_MAX_CLIP_BYTES`.
         OutputExistsError: `out` exists, and `overwrite` is False or it is not an earlier export.
         OutputNotWritableError, DiskFullError: the output cannot be written.
         StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: see `KeyFrameStore`.
@@ -133,14 +130,15 @@ def export_store(
         clips = ExportedClips(store, source, classes, on_progress)
         if not len(clips):
             raise SettingsError(
-                f"{os.fspath(source)}: the classes {', '.join(clips.class_names)} have no clips to export"
+                f"{os.fspath(source)}: the classes {', '.join(clips.class_names)} have no clips to export; "
+                "choose other classes"
             )
         encoding = settings.encoding or KINDS[settings.to][0]
         fps = settings.fps or store.fps or DEFAULT_FPS
         check_fps(fps, os.fspath(source))
         store.check_clip_bytes(store.num_frames)
         with output_path(out, overwrite=overwrite) as path:
-            _WRITERS[settings.to](clips, path, settings, encoding, fps)
+            _write(clips, path, settings, encoding, fps)
             files = [path] if is_file else [file for file in path.rglob("*") if file.is_file()]
             done = Exported(
                 len(files) + (not is_file),
@@ -154,6 +152,29 @@ def export_store(
             if not is_file:
                 write_json(path / MANIFEST, _manifest(clips, settings, done))
         return done
+
+
+def _write(clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
+    match settings.to:
+        case "videos":
+            write_videos(clips, path, fps=fps, encoding=encoding)
+        case "frames":
+            write_frames(clips, path, fps=fps)
+        case "webdataset":
+            write_shards(clips, path, fps=fps, encoding=encoding, max_bytes=settings.shard_bytes)
+        case "npz":
+            write_npz(clips, path, fps=fps, dtype=encoding)
+        case "huggingface":
+            write_huggingface(
+                clips,
+                path,
+                fps=fps,
+                encoding=encoding,
+                license_name=settings.license,
+                with_store=settings.with_store,
+            )
+        case "croissant":
+            write_croissant(clips, path, license_name=settings.license)
 
 
 def _manifest(clips: ExportedClips, settings: ExportSettings, done: Exported) -> dict[str, Any]:
@@ -173,20 +194,3 @@ def _manifest(clips: ExportedClips, settings: ExportSettings, done: Exported) ->
             for label, name in enumerate(clips.class_names)
         ],
     }
-
-
-_Writer = Callable[[ExportedClips, Path, ExportSettings, str, float], None]
-_WRITERS: dict[str, _Writer] = {
-    "videos": lambda clips, path, how, encoding, fps: write_videos(clips, path, fps=fps, encoding=encoding),
-    "frames": lambda clips, path, how, encoding, fps: write_frames(clips, path, fps=fps),
-    "webdataset": lambda clips, path, how, encoding, fps: write_shards(
-        clips, path, fps=fps, encoding=encoding, max_bytes=how.shard_bytes
-    ),
-    "npz": lambda clips, path, how, encoding, fps: write_npz(clips, path, fps=fps, dtype=encoding),
-    "huggingface": lambda clips, path, how, encoding, fps: write_huggingface(
-        clips, path, fps=fps, encoding=encoding, license_name=how.license, with_store=how.with_store
-    ),
-    "croissant": lambda clips, path, how, encoding, fps: write_croissant(
-        clips, path, license_name=how.license
-    ),
-}

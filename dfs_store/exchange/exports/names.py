@@ -1,4 +1,4 @@
-"""Converts class names to folder names that are valid and distinct on every file system."""
+"""Converts class names to folder names that are valid and distinct on all file systems."""
 
 import os
 import unicodedata
@@ -14,16 +14,16 @@ _MAX_BYTES = 100
 
 
 def folder_names(names: Sequence[str]) -> dict[str, str]:
-    """Returns the folder name of every class name.
+    """Returns the folder name for every class name.
 
-    Valid names do not change. In others, characters that some file systems do not allow are replaced by `_`,
-    outer dots and spaces are removed, and long names are shortened. Names that are equal on case-insensitive
-    file systems are numbered `-2`, `-3` and so on.
+    Valid names do not change. In all others, characters that some file systems do not allow are replaced by
+    `_`, leading and trailing dots and spaces are removed, and long names are shortened. Names that are equal
+    on case-insensitive file systems are numbered `-2`, `-3` and so on.
     """
     cleaned = {name: _clean(name) for name in names}
     taken: set[str] = set()
     found: dict[str, str] = {}
-    for name in sorted(names, key=lambda name: cleaned[name] != name):  # stable: unchanged ones first
+    for name in sorted(names, key=lambda name: cleaned[name] != name):  # unchanged names come first
         folder, number = cleaned[name], 1
         while _folded(folder) in taken:
             number += 1
@@ -34,7 +34,7 @@ def folder_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def store_name(path: str | os.PathLike[str]) -> str:
-    """Returns a store's name without its folder and suffixes, safe as a file's name."""
+    """Returns a store's name without its folder and suffixes, as a valid file name."""
     last = os.fspath(path).rstrip("/").rpartition("/")[2]
     for suffix in (".zip", ".zarr", ".h5", ".hdf5"):
         last = last.removesuffix(suffix)
@@ -49,7 +49,7 @@ def _clean(name: str) -> str:
     if not text:
         return "class"
     if text.startswith("-"):
-        return f"_{text}"  # not mistaken for a command-line option
+        return f"_{text}"  # cannot be mistaken for a command-line option
     if text.split(".")[0].rstrip().casefold() in _DEVICES:
         return f"_{text}"
     return f"{text}_" if text.casefold() in _PARTS else text

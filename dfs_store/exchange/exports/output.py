@@ -1,4 +1,4 @@
-"""The output of an export: written completely or not at all, and never replaces anything but an export."""
+"""Writes an export completely or not at all, and replaces nothing but an earlier export."""
 
 import json
 import os
@@ -20,7 +20,8 @@ MANIFEST = "dfs-export.json"
 def output_path(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
     """Yields a temporary path for a folder or file, which is renamed to `path` if no exception is raised.
 
-    An exception removes what was written. With `overwrite`, the old export remains until the end.
+    If an exception is raised, the temporary files are removed. With `overwrite`, the old export is kept until
+    the new one is complete.
 
     Raises:
         OutputExistsError: the path exists, and `overwrite` is False or it is not an earlier export.
@@ -39,14 +40,14 @@ def output_path(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pa
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Writes a new file and creates its parent folders."""
+    """Writes a new file, and creates its parent folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:
         file.write(data)
 
 
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - any JSON
-    """Writes a new JSON file in ASCII, so that any name can be stored."""
+    """Writes a new JSON file in ASCII, which can represent any name."""
     write_bytes(path, json.dumps(content, indent=2, allow_nan=False).encode() + b"\n")
 
 

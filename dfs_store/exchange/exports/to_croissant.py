@@ -10,7 +10,6 @@ from dfs_store.exchange.exports.names import store_name
 from dfs_store.exchange.exports.output import write_json
 from dfs_store.exchange.exports.to_folders import json_line
 from dfs_store.format import copy_store
-from dfs_store.format.source_paths import portable
 
 __all__ = ["write_croissant"]
 
@@ -37,27 +36,21 @@ _CONTEXT: dict[str, Any] = {
 _KEEPS_REAL_FRAMES = ("random", "herding", "k-center", "pack")
 # A summary of docs/limits.md.
 _BIASES = (
-    "Biases of the source dataset remain and may become stronger: condensing matches class means, so rare "
-    "content of a class (people, places, camera angles) may vanish, and common but spurious content is kept. "
-    "Test models separately for each group on real clips."
+    "Biases of the source dataset remain and may become stronger. Condensing matches class means, so rare "
+    "content of a class (people, places, camera angles) may vanish, while common but spurious content is "
+    "kept. Test models on real clips, separately for each group."
 )
 _LIMITATIONS = (
-    "For training video classifiers; test on real videos. Frames between key frames are linear cross-fades, "
-    "which suit slow changes but not cuts, flashes or fast motion.",
-    "Clips are short, without sound, and have one class each. They may suit the network they were made with "
-    "better than others.",
+    "The clips are for training video classifiers; test on real videos. Frames between key frames are linear "
+    "cross-fades, which suit slow changes but not cuts, flashes or fast motion.",
+    "The clips are short, have no sound, and belong to one class each. They may suit the network that they "
+    "were made with better than others.",
     "Condensed clips may look like noise, and their values may be outside the range of pixels.",
 )
 
 
 def write_croissant(clips: ExportedClips, folder: Path, *, license_name: str) -> None:
-    """Writes croissant.json, the store as an HDF5 file and a list of its clips.
-
-    Args:
-        clips: the clips to write.
-        folder: output folder, created if it does not exist.
-        license_name: licence of the clips, for the metadata.
-    """
+    """Writes croissant.json, a copy of the store as an HDF5 file, and a list of its clips."""
     folder.mkdir(parents=True, exist_ok=True)
     # Identifiers must not contain spaces or characters that a URL would escape.
     name = re.sub(r"[^\w-]+", "-", store_name(clips.path), flags=re.ASCII).strip("-") or "store"
@@ -74,7 +67,7 @@ def write_croissant(clips: ExportedClips, folder: Path, *, license_name: str) ->
             line = {key: about[key] for key in ("clip", "label", "class_name", "num_key_frames")}
             json_line(listed, {**line, "positions": " ".join(map(str, clip.positions))})
     files = [
-        _file(folder / store_file, "application/x-hdf5", "The clips as key frames (format of dfs-store)."),
+        _file(folder / store_file, "application/x-hdf5", "The clips as key frames, in the dfs-store format."),
         _file(folder / _CLIPS, "application/jsonlines", "One line per clip."),
     ]
     write_json(folder / "croissant.json", _metadata(clips, name, license_name, files))
@@ -83,18 +76,13 @@ def write_croissant(clips: ExportedClips, folder: Path, *, license_name: str) ->
 def _metadata(
     clips: ExportedClips, name: str, license_name: str, files: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    provenance = portable(clips.store.attributes.get("provenance") or {})
-    source, method = provenance.get("dataset") or "not recorded", provenance.get("method") or "not recorded"
-    created = str(provenance.get("created") or "")
+    source = str(clips.provenance.get("dataset") or "an unrecorded dataset")
+    created = str(clips.provenance.get("created") or "")
     found: dict[str, Any] = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "name": name,
-        "description": (
-            f"{len(clips):,} clips of {clips.store.num_frames} frames in {len(clips.class_names)} classes, "
-            f"made from {source} with the method {method} by dfs-store. Each clip is stored as a few key "
-            "frames; the frames between them are interpolated linearly."
-        ),
+        "description": clips.summary,
         "conformsTo": ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"],
         "license": license_name,
         "citeAs": f"{name}, condensed from {source} with dfs-store (complete this before you publish it)",
@@ -102,28 +90,31 @@ def _metadata(
         "keywords": ["video", "dataset condensation", "dataset distillation", "dfs-store"],
         "distribution": files,
         "recordSet": [_record_set()],
-        **_responsible(provenance, str(source), str(method)),
+        **_responsible(clips.provenance, source),
     }
     if re.match(r"\d{4}-\d\d-\d\d", created):
         found |= {"dateCreated": created, "datePublished": created}
     return found
 
 
-def _responsible(provenance: dict[str, Any], source: str, method: str) -> dict[str, Any]:
+def _responsible(provenance: dict[str, Any], source: str) -> dict[str, Any]:
     """Returns the fields of the responsible-AI vocabulary."""
-    config, unknown = provenance.get("config") or {}, "settings that were not recorded"
+    config, unknown = provenance.get("config") or {}, "unrecorded settings"
+    method = str(provenance.get("method") or "unrecorded")
     settings = ", ".join(f"{key} {value}" for key, value in config.items() if value is not None)
     sampling = ", ".join(f"{key} {value}" for key, value in (provenance.get("sampling") or {}).items())
     starts = config.get("init") in ("real", "herding", "pack")
     keeps = "keeps real frames" if method in _KEEPS_REAL_FRAMES else "trains key frames"
     keeps += ", starting from real ones" if starts and method not in _KEEPS_REAL_FRAMES else ""
     return {
-        "rai:dataCollection": f"No new data was collected: made from {source}, by a method that {keeps}.",
+        "rai:dataCollection": (
+            f"No new data was collected. The clips were made from {source} by a method that {keeps}."
+        ),
         "rai:dataCollectionType": "Derived from an existing dataset",
         "rai:dataCollectionRawData": source,
-        "rai:dataPreprocessingProtocol": f"Clips were cut with {sampling or unknown}.",
+        "rai:dataPreprocessingProtocol": f"Clips were sampled with {sampling or unknown}.",
         "rai:dataManipulationProtocol": f"Method {method} with {settings or unknown}.",
-        "rai:dataAnnotationProtocol": "A clip has the label of the source's clips it was made from.",
+        "rai:dataAnnotationProtocol": "A clip has the label of the source clips that it was made from.",
         "rai:dataUseCases": "Training video classification networks, and research on dataset condensation.",
         "rai:dataBiases": _BIASES,
         "rai:dataLimitations": list(_LIMITATIONS),
@@ -152,7 +143,7 @@ def _file(path: Path, encoding: str, description: str) -> dict[str, Any]:
 
 def _record_set() -> dict[str, Any]:
     fields = {
-        "clip": ("sc:Integer", "Number of the clip in the store it was exported from."),
+        "clip": ("sc:Integer", "Number of the clip in the exported store."),
         "label": ("sc:Integer", "Number of the clip's class."),
         "class_name": ("sc:Text", "Name of the clip's class."),
         "num_key_frames": ("sc:Integer", "Number of key frames."),
@@ -162,7 +153,7 @@ def _record_set() -> dict[str, Any]:
         "@type": "cr:RecordSet",
         "@id": "clips",
         "name": "clips",
-        "description": "One record per clip, in the order of the store.",
+        "description": "One record per clip, in the store's order.",
         "field": [
             {
                 "@type": "cr:Field",

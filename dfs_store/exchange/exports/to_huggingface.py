@@ -15,17 +15,10 @@ __all__ = ["write_huggingface"]
 def write_huggingface(
     clips: ExportedClips, folder: Path, *, fps: float, encoding: str, license_name: str, with_store: bool
 ) -> None:
-    """Writes a folder for `datasets.load_dataset(folder)`: key_frames/, train/ and README.md.
+    """Writes a folder for `datasets.load_dataset(folder)`.
 
-    key_frames/ has one row per clip with its key frames as images, train/ the rebuilt clips as videos.
-
-    Args:
-        clips: the clips to write.
-        folder: output folder, created if it does not exist.
-        fps: frames per second of the videos.
-        encoding: encoding of the videos, see `encode_video`.
-        license_name: licence for the card.
-        with_store: whether to include a copy of the store, as an HDF5 file in store/.
+    key_frames/ contains one row per clip, with its key frames as images. train/ contains the rebuilt clips as
+    videos, README.md is the dataset card, and store/ contains a copy of the store if `with_store` is True.
     """
     name = store_name(clips.path)
     write_videos(clips, folder / "train", fps=fps, encoding=encoding, clip_list="metadata.jsonl")

@@ -1,4 +1,4 @@
-"""Exports a NumPy file with all clips and their metadata, readable without pickle."""
+"""Exports all clips and their metadata to a NumPy file that can be read without pickle."""
 
 import zipfile
 from pathlib import Path
@@ -19,16 +19,10 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)  # fixed time stamp, so that the output is det
 def write_npz(clips: ExportedClips, path: Path, *, fps: float, dtype: str) -> None:
     """Writes an uncompressed .npz file, clip by clip.
 
-    It contains `clips` (N, T, C, H, W), uint8 pixels or the float32 values of the store; `values` ("pixels"
-    or "normalised"), `labels` (N,) int32, `class_names`, `positions` (S,) and `offsets` (N+1,) of the key
-    frames, `clip_numbers` (N,), `fps`, the `digest` of the store, and, if the store has them, `mean`, `std`
-    and `soft_labels` (N, classes) float16.
-
-    Args:
-        clips: clips to write.
-        path: path of the new file.
-        fps: frames per second.
-        dtype: "uint8" or "float32".
+    It contains `clips` (N, T, C, H, W), which are uint8 pixels or the store's float32 values; `values`
+    ("pixels" or "normalised"), `labels` (N,) int32, `class_names`, `positions` (S,) and `offsets` (N+1,) of
+    the key frames, `clip_numbers` (N,), `fps`, the store's `digest`, and, if the store has them, `mean`,
+    `std` and `soft_labels` (N, classes) float16.
 
     Raises:
         SettingsError: a class name ends with a NUL character.
@@ -40,20 +34,21 @@ def write_npz(clips: ExportedClips, path: Path, *, fps: float, dtype: str) -> No
             "a class name ends with a NUL character, which NumPy cannot store; rename the class, or use "
             "another --to"
         )
+    described = list(clips.described())
     small: dict[str, npt.NDArray[Any]] = {
         "values": np.array("pixels" if dtype == UINT8 or store.normalization is None else "normalised"),
-        "labels": clips.labels,
+        "labels": np.array([clip.label for clip in described], dtype=np.int32),
         "class_names": names,
-        "positions": clips.positions,
-        "offsets": np.concatenate([[0], np.cumsum(clips.counts)]).astype(np.int64),
+        "positions": np.concatenate([clip.positions for clip in described]).astype(np.int64),
+        "offsets": np.cumsum([0, *(len(clip.positions) for clip in described)], dtype=np.int64),
         "clip_numbers": clips.numbers.astype(np.int64),
         "fps": np.array(float(fps)),
         "digest": np.array(str(store.attributes["digest"])),
     }
     if store.normalization is not None:
         small |= {name: np.array(store.normalization[name], dtype=np.float64) for name in ("mean", "std")}
-    if clips.soft_labels is not None:
-        small["soft_labels"] = clips.soft_labels
+    if store.soft_labels is not None:
+        small["soft_labels"] = np.array([clip.soft_label for clip in described], dtype=np.float16)
     with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, array in small.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy", _EARLIEST), "w") as file:

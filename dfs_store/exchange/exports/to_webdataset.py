@@ -1,10 +1,11 @@
-"""Exports shards for the webdataset library: tar files in which the members of a clip share a name."""
+"""Exports shards for the webdataset library: tar files in which a clip's members share a name."""
 
 import io
 import json
 import math
 import tarfile
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +19,14 @@ __all__ = ["NPY", "write_shards"]
 
 NPY = "npy"
 _BLOCK_BYTES = 512  # headers and contents in a tar file are padded to this size
-_END_BYTES = 20 * _BLOCK_BYTES  # with two empty blocks at the end, the file is padded to this size
+_END_BYTES = 20 * _BLOCK_BYTES  # a file, with two empty blocks at its end, is padded to a multiple of this
 
 
 def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: str, max_bytes: int) -> None:
-    """Writes `shard-000000.tar` and so on; every clip is `<number>.npy` or `.mp4`, `.cls` and `.json`.
+    """Writes `shard-000000.tar` and so on, with `<number>.npy` or `.mp4`, `.cls` and `.json` for every clip.
 
-    The output is deterministic.
-
-    Args:
-        clips: clips to write.
-        folder: output folder, created if it does not exist.
-        fps: frames per second.
-        encoding: "npy" for arrays (T, H, W, 3) uint8, or see `encode_video`.
-        max_bytes: largest size of a shard.
+    The output is deterministic. A shard has at most `max_bytes` bytes. The encoding is "npy" for arrays
+    (T, H, W, 3) uint8, or an encoding of `encode_video`.
 
     Raises:
         SettingsError: a clip is larger than `max_bytes`.
@@ -39,13 +34,12 @@ def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: st
     height, width = clips.store.frame_shape[1:]
     shape = (clips.store.num_frames, height, width, 3)
     folder.mkdir(parents=True, exist_ok=True)
-    shard: tarfile.TarFile | None = None
-    number, size = 0, 0
-    try:
+    number, size = 0, max_bytes  # the first clip opens the first shard
+    with ExitStack() as stack:
         for clip in clips:
             pixels = clips.rgb(clip)
             if encoding == NPY:
-                _check_fits(clip.number, math.prod(shape), max_bytes)  # before it is rebuilt in memory
+                _check_fits(clip.number, math.prod(shape), max_bytes)  # before the clip is rebuilt in memory
                 suffix, data = NPY, _npy(pixels, shape)
             else:
                 suffix, data = "mp4", encode_video(pixels, fps, encoding)
@@ -57,28 +51,22 @@ def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: st
             }
             added = sum(_BLOCK_BYTES + _padded(len(each), _BLOCK_BYTES) for each in members.values())
             _check_fits(clip.number, added, max_bytes)
-            if shard is not None and _shard_bytes(size + added) > max_bytes:
-                shard.close()
-                shard = None
-            if shard is None:
-                shard = tarfile.open(  # noqa: SIM115 - closed below
-                    folder / f"shard-{number:06d}.tar", "x", format=tarfile.USTAR_FORMAT
-                )
+            if _shard_bytes(size + added) > max_bytes:
+                stack.close()
+                file = folder / f"shard-{number:06d}.tar"
+                shard = stack.enter_context(tarfile.open(file, "x", format=tarfile.USTAR_FORMAT))
                 number, size = number + 1, 0
             size += added
             for name, each in members.items():
                 entry = tarfile.TarInfo(f"{clip.number:08d}.{name}")
                 entry.size = len(each)
                 shard.addfile(entry, io.BytesIO(each))
-    finally:
-        if shard is not None:
-            shard.close()
 
 
 def _check_fits(clip: int, size: int, max_bytes: int) -> None:
     if _shard_bytes(size) > max_bytes:
         raise SettingsError(
-            f"--shard-size {max_bytes:,} bytes is too small for a clip: clip {clip} needs "
+            f"--shard-size {max_bytes:,} bytes is too small for clip {clip}, which needs at least "
             f"{_shard_bytes(size):,}; use larger shards, or --encoding h264"
         )
 

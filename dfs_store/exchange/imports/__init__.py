@@ -1,1 +1,1 @@
-"""Dense clips of other programs, from files and folders."""
+"""Imports dense clips written by other programs from files and folders."""

@@ -1,4 +1,4 @@
-"""The named arrays in a file to import, read lazily, and the selection of clips and labels among them."""
+"""Represents the named arrays in a file to import, and selects the clips and the labels among them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from dfs_store.errors import SettingsError, UnreadableClipsError
 
-__all__ = ["CLIP_DTYPES", "FoundArray", "named", "pick_clips", "pick_labels"]
+__all__ = ["CLIP_DTYPES", "Array", "FoundArray", "named", "pick_clips", "pick_labels"]
 
 Array = npt.NDArray[Any]
 
@@ -22,21 +22,21 @@ _SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class FoundArray:
-    """An array in a file.
+    """An array in a file, which is read lazily.
 
     Attributes:
-        name: path in the file, joined by dots ("data.0.1"); "" if the file is a single array.
+        name: path in the file, joined by dots, for example "data.0.1"; "" if the file is a single array.
         shape: shape of the array.
-        dtype: NumPy name of the dtype, or "bfloat16"; "str" for strings.
-        items: yields the items along the first axis, one in memory at a time.
+        dtype: NumPy name of the dtype; "bfloat16" or, for strings, "str".
+        items: yields the items along the first axis, with one item in memory at a time.
         whole: reads the whole array.
-        is_part: whether it is part of another array, so that it is used only if requested.
-        labels: labels of the clips, if they follow from lists and dictionaries.
-        is_keyed: whether those labels are the keys of a dictionary.
+        is_part: whether the array is part of another one, so that it is used only if its name is given.
+        labels: labels of the clips, if the nesting of lists and dictionaries determines them.
+        is_keyed: whether these labels are the keys of a dictionary.
         last: the last of several sets of clips of equal size, which may be classes or versions.
-        asks_layout: whether it may also be images unless `--layout` is set.
-        note: remark for the user if it is used.
-        problem: why it cannot be used; "" if it can.
+        asks_layout: whether the array may be images, so that `--layout` must be set.
+        note: remark for the user if the array is used.
+        problem: the reason that the array cannot be used; "" if it can.
     """
 
     name: str
@@ -62,16 +62,16 @@ class FoundArray:
 
 
 def named(arrays: Sequence[FoundArray], words: Sequence[str]) -> FoundArray | None:
-    """Returns the first array whose name ends in one of the words, in order of the words, or None."""
+    """Returns an array whose name ends in one of the words, tried in order. Returns None if there is none."""
     return next((each for word in words for each in arrays if each.word == word), None)
 
 
 def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> FoundArray:
-    """Returns the array called `key`, or the only one that can be clips.
+    """Returns the array called `key`, or the only array that can be clips.
 
     Raises:
-        SettingsError: there is more than one, or none with this name.
-        UnreadableClipsError: there is none.
+        SettingsError: there is more than one such array, or none with this name.
+        UnreadableClipsError: there is no such array.
     """
     if key is not None:
         return _by_key(arrays, key, "--clips-key", file)
@@ -80,8 +80,8 @@ def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> Foun
     memories = [each for word in ("static", "dynamic") for each in arrays if word in each.name.lower()]
     if len({"dynamic" in each.name.lower() for each in memories}) == 2:
         raise UnreadableClipsError(
-            f"{file} contains static and dynamic memories ({_some(memories)}), from which the network of the "
-            "original program generates clips: save the generated clips, or choose an array with --clips-key"
+            f"{file} contains static and dynamic memories ({_some(memories)}), from which the original "
+            "program's network generates clips; save the generated clips, or choose an array with --clips-key"
         )
     if not fitting:
         problem = next((each.problem for each in whole if each.problem), "")
@@ -91,23 +91,24 @@ def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> Foun
         return fitting[0]
     if len(known) == 1:
         others = _some([each for each in fitting if each is not known[0]])
-        note = f"{known[0].name} was used as the clips, not {others}; --clips-key selects another"
+        note = f"{known[0].name} was used as the clips, not {others}; use --clips-key to select another array"
         return replace(known[0], note=note)
     raise SettingsError(
-        f"{file} contains more than one array that can be the clips: {_some(fitting)}; "
-        f"choose one, such as --clips-key {fitting[0].name}"
+        f"{file} contains more than one array that can be the clips: {_some(fitting)}; choose one, for "
+        f"example --clips-key {fitting[0].name}"
     )
 
 
 def pick_labels(
     arrays: Sequence[FoundArray], clips: FoundArray | None, num_clips: int, key: str | None, file: str
 ) -> FoundArray | None:
-    """Returns the array named `key`, or the only array (num_clips,) of integers or strings.
+    """Returns the array called `key`, or the only array (num_clips,) of integers or strings.
 
-    Arrays with a name such as "labels" are preferred, and then those next to the clips.
+    Arrays with a name such as "labels" are preferred, then arrays next to the clips. Returns None if there is
+    no such array.
 
     Raises:
-        SettingsError: there is more than one, or none with this name.
+        SettingsError: there is more than one such array, or none with this name.
     """
     if key is not None:
         return _by_key(arrays, key, "--labels-key", file)
@@ -130,8 +131,8 @@ def pick_labels(
     if not fitting:
         return None
     raise SettingsError(
-        f"{file} contains more than one array that can be the labels: {_some(fitting)}; "
-        f"choose one, such as --labels-key {fitting[0].name}"
+        f"{file} contains more than one array that can be the labels: {_some(fitting)}; choose one, for "
+        f"example --labels-key {fitting[0].name}"
     )
 
 
@@ -155,12 +156,12 @@ def _no_clips(arrays: Sequence[FoundArray], file: str) -> str:
         hint = f"; save {integers[0].name or 'it'} as uint8 (0 to 255) or float32"
     elif any(len(each.shape) == 4 for each in numbers):
         hint = (
-            "; an array with four axes may be images, one clip, or grey clips: save one clip as clip[None], "
+            "; an array with four axes may be images, one clip, or grey clips. Save one clip as clip[None], "
             "and grey clips (N, T, H, W) as clips[:, :, None]"
         )
     return (
-        f"{file} contains no array of clips, (N, T, C, H, W) or (N, C, T, H, W) of {', '.join(CLIP_DTYPES)}, "
-        f"only {_some(arrays)}{hint}"
+        f"{file} contains no array of clips, which must be (N, T, C, H, W) or (N, C, T, H, W) of "
+        f"{', '.join(CLIP_DTYPES)}; it contains {_some(arrays)}{hint}"
     )
 
 

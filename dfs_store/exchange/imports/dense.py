@@ -1,4 +1,4 @@
-"""Dense clips to import, from any source."""
+"""Represents dense clips to import from any source."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,20 +15,22 @@ class DenseClips:
     """N clips of T frames that are read one at a time.
 
     Attributes:
-        clips: yields the clips, (T, C, H, W) each, uint8 pixels or floating values.
+        name: name of the file or folder, for messages.
+        clips: yields the clips, (T, C, H, W) each, as uint8 pixels or floating-point values.
         num_frames: number of frames per clip, T.
         frame_shape: (C, H, W).
         are_pixels: whether the values are 8-bit pixels.
         labels: one label per clip.
-        class_names: label i is class_names[i].
+        class_names: names of the classes, indexed by label.
         normalization: normalization of the values according to the source; None if unknown.
-        is_normalised: False if the source declares its values to be pixels in [0, 1].
+        is_normalised: False if the source declares that its values are pixels in [0, 1].
         fps: frames per second; None if unknown.
         provenance: provenance of the store to write.
-        sources: origin of each clip; None if all come from one file.
+        sources: origin of each clip; None if all clips are from one file.
         notes: remarks for the user, one sentence each.
     """
 
+    name: str
     clips: Callable[[], Iterator[Array]]
     num_frames: int
     frame_shape: tuple[int, int, int]

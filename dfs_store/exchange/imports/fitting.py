@@ -1,4 +1,4 @@
-"""Selects the key frames of imported clips, with the fit of the method `pack`."""
+"""Selects the key frames of imported clips in the same way as the method `pack`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dfs_store.byte_sizes import parse_bytes
 from dfs_store.errors import SettingsError
+from dfs_store.exchange.pixels import PEAK
 from dfs_store.format import key_frames_within
 from dfs_store.interpolation import check_key_frame_count
 from dfs_store.names import counted
@@ -16,22 +17,21 @@ from dfs_store.names import counted
 if TYPE_CHECKING:
     from dfs_store.condense.fitting.key_frame_fit import Fit
 
-__all__ = ["Fitting", "chosen_fits", "fits_of"]
+__all__ = ["Fitting", "chosen_fits"]
 
-_PEAK = 255.0
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Fitting:
-    """How many key frames an imported clip keeps. At most one option may be set; by default, all frames.
+    """How many key frames to keep per imported clip. If no option is set, all frames are kept.
 
     Attributes:
         key_frames: number of key frames per clip.
-        max_error: limit on the root-mean-square error of a clip in grey levels of 255; each clip gets as few
-            key frames as possible.
-        budget: size limit for all clips together ("20MiB"); key frames are distributed so that the total
-            error is smallest.
+        max_error: maximum root-mean-square error of a clip in grey levels of 255; as few key frames as
+            possible are kept.
+        budget: maximum size of all clips together, for example "20MiB"; key frames are distributed so that
+            the total error is minimal.
 
     Raises:
         SettingsError: a value is not allowed, or more than one is set.
@@ -48,7 +48,7 @@ class Fitting:
             )
         if self.key_frames is not None and self.key_frames < 1:
             raise SettingsError(f"--key-frames must be at least 1, got {self.key_frames}")
-        if self.max_error is not None and not 0 <= self.max_error <= _PEAK:
+        if self.max_error is not None and not 0 <= self.max_error <= PEAK:
             raise SettingsError(f"--max-error must be 0 to 255 grey levels, got {self.max_error:g}")
         if self.budget is not None:
             parse_bytes(self.budget, "--budget")
@@ -67,27 +67,14 @@ class Fitting:
         if self.budget is not None and self.affordable(num_clips, frame_shape, dtype) < num_clips:
             raise SettingsError(
                 f"--budget {self.budget} is too small: {counted(num_clips, 'clip')} need a key frame each, "
-                f"but it has room for {self.affordable(num_clips, frame_shape, dtype):,} as {dtype}; use a "
-                "larger budget or a smaller --dtype"
+                f"but only {self.affordable(num_clips, frame_shape, dtype):,} fit as {dtype}; use a larger "
+                "budget or a smaller --dtype"
             )
 
     def affordable(self, num_clips: int, frame_shape: tuple[int, int, int], dtype: str) -> int:
-        """Returns the number of key frames of all clips that fit into the budget."""
+        """Returns the total number of key frames that fit into the budget."""
         budget_bytes = parse_bytes(str(self.budget), "--budget")
         return key_frames_within(budget_bytes, num_clips, frame_shape, dtype)
-
-
-def fits_of(values: Floats, std: Floats) -> "list[Fit]":
-    """Returns the best fits of 1, 2, ... T key frames to a clip, with errors in grey levels of 255.
-
-    Args:
-        values: (T, C, H, W).
-        std: (C, 1, 1), that of the normalization. The mean cancels out, since the weights of a frame add up
-            to one.
-    """
-    from dfs_store.condense.fitting.key_frame_fit import best_fits, gram_matrix  # its package imports torch
-
-    return best_fits(gram_matrix(values * (std * np.float32(_PEAK))))
 
 
 def chosen_fits(
@@ -97,20 +84,26 @@ def chosen_fits(
 
     Args:
         clips: (T, C, H, W) each.
-        std: see `fits_of`.
+        std: standard deviation of the normalization, (C, 1, 1). The mean is not needed: it cancels out,
+            because the weights of a frame add up to one.
         fitting: how many key frames to keep; not dense.
-        affordable: number of key frames of all clips that fit into the budget; None without one.
+        affordable: total number of key frames that fit into the budget; None without a budget.
     """
-    from dfs_store.condense.fitting.key_frame_fit import fewest_within, share_out_key_frames
+    # The package imports torch.
+    from dfs_store.condense.fitting import key_frame_fit as fit
+
+    def fits_of(values: Floats) -> "list[Fit]":
+        """Returns the best fits of 1, 2, ... T key frames, with errors in grey levels of 255."""
+        return fit.best_fits(fit.gram_matrix(values * (std * np.float32(PEAK))))
 
     if affordable is not None:
-        curves = [fits_of(values, std) for values in clips]
-        counts = share_out_key_frames([[fit.error for fit in fits] for fits in curves], affordable)
+        curves = [fits_of(values) for values in clips]
+        counts = fit.share_out_key_frames([[each.error for each in fits] for fits in curves], affordable)
         yield from (fits[count - 1] for fits, count in zip(curves, counts, strict=True))
         return
     for values in clips:
-        fits = fits_of(values, std)
+        fits = fits_of(values)
         if fitting.max_error is not None:
-            yield fewest_within(fits, fitting.max_error, values.size)
+            yield fit.fewest_within(fits, fitting.max_error, values.size)
         else:
             yield fits[(fitting.key_frames or len(fits)) - 1]

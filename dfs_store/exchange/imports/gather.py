@@ -1,7 +1,7 @@
-"""Collects the arrays in nested lists and dictionaries, and combines those that belong together.
+"""Collects the arrays in nested lists and dictionaries, and combines arrays that belong together.
 
 Lists of arrays with equal shapes are stacked, lists of arrays of clips are concatenated, and lists of records
-with equal keys (pairs of a clip and a label, dictionaries) are read by column. The parts can still be
+with equal keys (dictionaries, or pairs of a clip and a label) are read by column. The parts can still be
 selected by name.
 """
 
@@ -16,16 +16,16 @@ from dfs_store.errors import UnreadableClipsError
 from dfs_store.exchange.imports.arrays import CLIP_DTYPES, Array, FoundArray
 from dfs_store.exchange.imports.labels import is_one_hot
 from dfs_store.exchange.imports.pickles import NumpyArray, TensorParts, Things
-from dfs_store.exchange.imports.raw import of_numpy
+from dfs_store.exchange.imports.raw import of_numpy, of_texts
 
 __all__ = ["gather"]
 
 _MOST_DEPTH = 8
-_MOST_VISITS = 200_000  # of arrays, lists and dictionaries; shared ones count each time
+_MOST_VISITS = 200_000  # arrays, lists and dictionaries, each counted as often as it is referred to
 _MOST_NUMBERS = 2_000_000
 _MOST_NAME = 200
 _CLIP_AXES, _BATCH_AXES = 4, 5
-# Keys that name a version of the clips, not a class.
+# Keys that are the name of a version of the clips, not of a class.
 _VERSION = re.compile(
     r"(images?|clips?|videos?|syn|real|train|val|valid|test|init|initial|best|last|final|ema|static|dynamic|"
     r"data|x|y|step|iter|it|epoch|exp)(\d+|[_ .-].*)?",
@@ -36,7 +36,7 @@ ToArray = Callable[[str, TensorParts], FoundArray]
 
 @dataclass
 class _Record:
-    """Named parts that do not form a single array."""
+    """Named parts that cannot be combined into a single array."""
 
     parts: dict[str, "FoundArray | _Record"]
 
@@ -45,11 +45,11 @@ Result = FoundArray | _Record | None
 
 
 def gather(content: object, to_array: ToArray) -> list[FoundArray]:
-    """Returns the arrays in nested lists and dictionaries, in order.
+    """Lists the arrays in nested lists and dictionaries, in order.
 
     Args:
         content: the result of `read_pickle`.
-        to_array: maps a name and the parts of a tensor to an array.
+        to_array: converts the parts of a tensor to an array with a given name.
 
     Raises:
         UnreadableClipsError: there are too many objects, or they are nested too deeply.
@@ -66,11 +66,11 @@ class _Gatherer:
         self._visits_left, self._numbers_left = _MOST_VISITS, _MOST_NUMBERS
 
     def visit(self, content: object, name: str, depth: int) -> Result:
-        """Returns the array or record with a name, and adds its arrays to `found`."""
+        """Returns the content as an array or a record, and adds its arrays to `found`."""
         self._visits_left -= 1
         if depth > _MOST_DEPTH or self._visits_left < 0 or len(name) > _MOST_NAME * _MOST_DEPTH:
             raise UnreadableClipsError(
-                "it has too many objects, or they are nested too deeply, to search it for clips; save only "
+                "it contains too many objects to search for clips, or they are nested too deeply; save only "
                 "the clips and their labels"
             )
         if isinstance(content, TensorParts):
@@ -100,10 +100,10 @@ class _Gatherer:
         self._numbers_left -= len(items)
         if self._numbers_left < 0:
             raise UnreadableClipsError(
-                "it has too many numbers in lists to search it for clips; save them as arrays"
+                "it has too many numbers in lists to be searched for clips; save them as arrays"
             )
         if first is str:
-            return replace(of_numpy(name, np.array(items, dtype=object)), dtype="str")
+            return of_texts(name, items)
         if first is int and not all(-(2**63) <= each < 2**63 for each in items):  # type: ignore[operator]
             return None
         return of_numpy(name, np.array(items))
@@ -113,69 +113,68 @@ class _Gatherer:
     ) -> Result:
         start, parts = len(self.found), dict[str, FoundArray | _Record]()
         for number, (key, value) in enumerate(pairs):
-            # As strings, whose hashes are random: numbers chosen to collide would take quadratic time.
+            # Keys are converted to strings, whose hashes are random. Numbers could be chosen to have equal
+            # hashes, which would need quadratic time.
             own = str(key if isinstance(key, int | str) and not isinstance(key, bool) else number)
             if len(own) > _MOST_NAME:
-                raise UnreadableClipsError(f"it has a key of more than {_MOST_NAME} characters")
+                raise UnreadableClipsError(f"it has a key of more than {_MOST_NAME} characters; shorten it")
             if (part := self.visit(value, f"{name}.{own}".lstrip("."), depth + 1)) is not None:
                 if own in parts:
-                    raise UnreadableClipsError(f"it has two entries called {name}.{own}")
+                    raise UnreadableClipsError(f"it has two entries called {name}.{own}; rename one of them")
                 parts[own] = part
                 if is_mapping and own == "fps" and isinstance(part, FoundArray) and part.shape == ():
                     self._note(part)
-        is_whole = len(parts) == len(pairs)
-        keys = list(parts) if is_mapping else None
-        return (self._combined(list(parts.values()), name, start, keys) if is_whole and parts else None) or (
-            _Record(parts)
-        )
+        combined = None
+        if parts and len(parts) == len(pairs):
+            keys = list(parts) if is_mapping else None
+            combined = self._combined(list(parts.values()), name, start, keys)
+        return combined or _Record(parts)
 
     def _combined(
         self, parts: "list[FoundArray | _Record]", name: str, start: int, keys: list[str] | None
     ) -> Result:
-        """Combines parts into one array or a record of columns; returns None if they do not match."""
+        """Combines parts into one array or a record of columns. Returns None if they do not match."""
         arrays = [each for each in parts if isinstance(each, FoundArray)]
         records = [each for each in parts if isinstance(each, _Record)]
         if len(arrays) == len(parts):
             if keys is None and len(arrays) == 1 and len(arrays[0].shape) >= _BATCH_AXES:
                 return None
             made = _per_class(arrays, keys, name) if keys is not None else _together(arrays, name)
-            if made is not None:
-                self._are_parts(start)
-                return self._note(made)
-            return None
+            if made is None:
+                return None
+            self._are_parts(start)
+            return self._note(made)
         if keys is None and len(records) == len(parts) and len({tuple(each.parts) for each in records}) == 1:
             return self._columns(records, name, start)
         return None
 
     def _columns(self, records: list[_Record], name: str, start: int) -> Result:
-        """Reads records by column: clips and their labels, or versions of a set of clips."""
-        columns = {key: [each.parts[key] for each in records] for key in records[0].parts}
-        flat = {
-            key: [each for each in column if isinstance(each, FoundArray)] for key, column in columns.items()
+        """Reads records by column. The columns are clips and their labels, or versions of a set of clips."""
+        columns = {
+            key: [part for each in records if isinstance(part := each.parts[key], FoundArray)]
+            for key in records[0].parts
         }
-        if not any(_are_clips(column, _CLIP_AXES) or _are_single(column) for column in flat.values()):
-            if any(_are_clips(column, _BATCH_AXES) for column in flat.values()):
-                self._take_last(flat, name, start)
+        if not any(_are_clips(column, _CLIP_AXES) or _are_single(column) for column in columns.values()):
+            if any(_are_clips(column, _BATCH_AXES) for column in columns.values()):
+                self._take_last(columns, name, start)
             return None
         self._are_parts(start)
         made = {
             key: together
-            for key, column in flat.items()
+            for key, column in columns.items()
             if column and (together := _together(column, f"{name}.*.{key}".lstrip("."))) is not None
         }
         clips = next((each for each in made.values() if len(each.shape) == _BATCH_AXES), None)
         for key, each in list(made.items()):
             if clips is not None and each is not clips and _of_frames(each, clips):
-                made[key] = _problem(
-                    each.name, f"{clips} with {each} is a set of labelled images, not of clips"
-                )
+                problem = f"{clips} with {each} is a set of labelled images, not of clips"
+                made[key] = _problem(each.name, f"{problem}; save clips with one label each")
                 made[next(other for other in made if made[other] is clips)] = made[key]
-        for each in made.values():
-            self._note(each)
+        self.found += made.values()
         return _Record(dict(made))
 
     def _take_last(self, columns: dict[str, list[FoundArray]], name: str, start: int) -> None:
-        """Selects the last version of a set of clips, if it is certain that they are versions."""
+        """Selects the last version of a set of clips, if it is certain that the columns are versions."""
         count = max(map(len, columns.values()))
         labels = [column for column in columns.values() if not _are_clips(column, _BATCH_AXES) and column]
         if count < 2 or not (name.rpartition(".")[2] == "data" or all(map(_all_equal, labels))):
@@ -198,8 +197,7 @@ class _Gatherer:
 def _scalar(name: str, value: bool | int | float | str) -> FoundArray | None:
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return None
-    array = np.array(value, dtype=object if isinstance(value, str) else None)
-    return replace(of_numpy(name, array), dtype="str") if isinstance(value, str) else of_numpy(name, array)
+    return of_texts(name, value) if isinstance(value, str) else of_numpy(name, np.array(value))
 
 
 def _are_clips(arrays: Sequence[FoundArray], axes: int) -> bool:
@@ -207,12 +205,12 @@ def _are_clips(arrays: Sequence[FoundArray], axes: int) -> bool:
 
 
 def _are_single(arrays: Sequence[FoundArray]) -> bool:
-    """Whether the arrays contain one clip each."""
+    """Returns whether each array contains a single clip."""
     return len(arrays) > 1 and _are_clips(arrays, _BATCH_AXES) and all(each.shape[0] == 1 for each in arrays)
 
 
 def _of_frames(labels: FoundArray, clips: FoundArray) -> bool:
-    """Whether there is a label for each frame, so that the clips are in fact images."""
+    """Returns whether there is a label for each frame, so that the clips are in fact images."""
     if len(labels.shape) != 2 or labels.shape[1] == 1 or labels.shape[1] != clips.shape[1]:
         return False
     return not is_one_hot(labels.whole()) or labels.shape[0] == 1
@@ -230,15 +228,15 @@ def _all_equal(arrays: Sequence[FoundArray]) -> bool:
 
 
 def _together(arrays: Sequence[FoundArray], name: str) -> FoundArray | None:
-    """Combines a list of arrays: concatenates sets of clips, and stacks arrays of equal shape."""
+    """Concatenates a list of sets of clips, or stacks a list of arrays of equal shape."""
     shapes, dtypes = {each.shape for each in arrays}, {each.dtype for each in arrays}
     for axes in (_CLIP_AXES, _BATCH_AXES):
         if _are_clips(arrays, axes) and (len(dtypes) > 1 or len({each[axes - 4 :] for each in shapes}) > 1):
             shown = ", ".join(sorted({str(each) for each in arrays})[:3])
             return _problem(
                 name,
-                f"the clips of {name or 'the list'} differ in shape or dtype ({shown}, ...), but must all be "
-                "equal; cut or repeat frames",
+                f"the clips in {name or 'the list'} must have the same shape and dtype, but they differ in "
+                f"shape or dtype ({shown}, ...); cut or repeat frames",
             )
     if _are_clips(arrays, _BATCH_AXES):
         return _joined(arrays, name)
@@ -271,7 +269,7 @@ def _joined(arrays: Sequence[FoundArray], name: str, labels: FoundArray | None =
 
 
 def _per_class(arrays: Sequence[FoundArray], keys: list[str], name: str) -> FoundArray | None:
-    """Combines a dictionary of clips per class into one array with labels, if it is certainly one."""
+    """Combines a dictionary into one array with labels, if it certainly contains the clips of each class."""
     is_single = _are_clips(arrays, _CLIP_AXES)
     if not (is_single or _are_clips(arrays, _BATCH_AXES)):
         return None
@@ -288,6 +286,5 @@ def _per_class(arrays: Sequence[FoundArray], keys: list[str], name: str) -> Foun
     if numbers:
         labels = of_numpy(name, np.repeat(np.array(numbers), counts))
     else:
-        texts = np.repeat(np.array(keys, dtype=object), counts)
-        labels = replace(of_numpy(name, texts), dtype="str")
+        labels = of_texts(name, np.repeat(np.array(keys, dtype=object), counts))
     return replace(together, labels=labels, last=None, is_keyed=True, asks_layout=is_single)

@@ -1,4 +1,4 @@
-"""`import_clips` writes dense clips of other programs into a store, with all or only some of their frames."""
+"""Imports dense clips written by other programs into a store, with all or some of their frames."""
 
 import datetime
 import itertools
@@ -19,7 +19,7 @@ from dfs_store.exchange.imports.dense import DenseClips
 from dfs_store.exchange.imports.fitting import Fitting, chosen_fits
 from dfs_store.exchange.imports.read_file import FileOptions, read_file
 from dfs_store.exchange.imports.read_folder import FolderOptions, read_folder
-from dfs_store.exchange.pixels import PIXEL_RANGE, Normalization, normalised, parse_normalization
+from dfs_store.exchange.pixels import PEAK, PIXEL_RANGE, Normalization, normalised, parse_normalization
 from dfs_store.format import StoreWriter, check_output, open_store
 from dfs_store.format.coded.encoding import parse_encoding, stored_dtype
 from dfs_store.format.spec import IMAGENET
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ImportSettings", "Imported", "import_clips"]
 
-_PEAK = 255.0
-_SLACK = 0.5 / _PEAK  # tolerance for rounded pixels
+_SLACK = 0.5 / PEAK  # tolerance for rounded pixels
 Floats = npt.NDArray[np.float32]
 
 
@@ -41,17 +40,18 @@ class ImportSettings:
     """Settings of `import_clips`.
 
     Attributes:
-        file: how a file is read; not used for folders.
-        folder: how clips are cut from the videos in a folder; not used for files.
-        normalization: imagenet, none or MEAN/STD. Floating values are stored unchanged, and this states how
-            they were normalised; 8-bit pixels are normalised with it. "0-255" means that floating values
-            are 8-bit pixels. If None, that of the source, or else ImageNet's for three channels.
+        file: how to read a file; not used for folders.
+        folder: how to sample clips from the videos in a folder; not used for files.
+        normalization: imagenet, none or MEAN/STD. 8-bit pixels are normalised with it. Floating-point values
+            are stored unchanged; for them, it states how they were normalised. "0-255" means that
+            floating-point values are 8-bit pixels. If None, the source's normalization is used, or ImageNet's
+            if the source does not state one and there are three channels.
         dtype: dtype of the stored key frames. If None, float32, or uint8 with an encoding.
-        encoding: stores key frames as image files: "webp[:QUALITY]" or "avif[:QUALITY]". Of the options of
-            `fitting`, only `key_frames` can be used with it, since the others measure errors before encoding.
-        fitting: how many key frames a clip keeps; all frames by default.
+        encoding: image format in which key frames are stored: "webp[:QUALITY]" or "avif[:QUALITY]". With it,
+            `fitting` can only set `key_frames`, because the other options measure errors before encoding.
+        fitting: how many key frames to keep per clip; all frames by default.
         dataset: dataset that the clips derive from, for the provenance.
-        fps: frames per second; those of the source if None.
+        fps: frames per second; the source's if None.
 
     Raises:
         SettingsError: a value is not allowed.
@@ -74,12 +74,12 @@ class ImportSettings:
         if self.fitting.budget is not None or self.fitting.max_error is not None:
             raise SettingsError(
                 "--budget and --max-error cannot be used with --encoding, because they measure errors before "
-                "it; use --key-frames, or dfs condense --method pack, which measures them after encoding"
+                "encoding; use --key-frames, or dfs condense --method pack, which measures them afterwards"
             )
 
     @property
     def stored_dtype(self) -> str:
-        """Dtype of the stored key frames, if `dtype` is None the default."""
+        """Dtype of the stored key frames; the default if `dtype` is None."""
         return stored_dtype(self.dtype, parse_encoding(self.encoding, "--encoding"), prefix="--")
 
 
@@ -89,13 +89,13 @@ class Imported:
 
     Attributes:
         num_clips: number of clips, N.
-        num_key_frames: number of key frames of all clips, S.
+        num_key_frames: total number of key frames, S.
         source: provenance of the source.
         normalization: normalization of the store.
         smallest: smallest value.
         largest: largest value.
         outside_share: share of values outside the range of pixels under this normalization.
-        rms_error: root-mean-square error of the rebuilt clips in grey levels of 255, after encoding; None if
+        rms_error: root-mean-square error of the rebuilt clips after encoding, in grey levels of 255; None if
             all frames are stored as numbers.
         notes: remarks for the user, one sentence each.
     """
@@ -126,22 +126,21 @@ def import_clips(
 ) -> Imported:
     """Writes dense clips into a store, with all frames or a few key frames of each.
 
-    Only one clip is in memory at a time. Floating values are stored bit by bit in float32. Files are never
-    unpickled.
+    Only one clip is in memory at a time. Float32 values are stored bit by bit. Files are never unpickled.
 
     Args:
         source: a file (.pt, .npy, .npz, .safetensors) or a folder of <class>/<clips>.
         out: path of the store; its suffix selects the container.
         settings: see `ImportSettings`.
         overwrite: whether to replace an existing store.
-        on_progress: called with the number of clips written and the number of all clips.
+        on_progress: called with the number of clips written and the total.
         on_prepare: called with a `PrepareProgress` while videos are decoded.
 
     Raises:
         DatasetNotFoundError: `source` does not exist.
         UnreadableClipsError: the file contains no clips that can be read safely.
         SettingsError: a setting is not allowed, or the contents of the file are ambiguous.
-        ClipError: a clip contains values that are not finite, or too large for the dtype.
+        ClipError: a clip contains values that are not finite, or that are too large for the dtype.
         OutputExistsError, OutputNotWritableError, DiskFullError: see `StoreWriter`.
     """
     settings = settings or ImportSettings()
@@ -158,7 +157,7 @@ def import_clips(
     )
     if settings.normalization == PIXEL_RANGE:
         settings, dense = replace(settings, normalization=None), replace(dense, are_pixels=True)
-    return _write(dense, out, settings, overwrite, on_progress, name=path.name)
+    return _write(dense, out, settings, overwrite, on_progress)
 
 
 def _write(
@@ -167,8 +166,6 @@ def _write(
     settings: ImportSettings,
     overwrite: bool,
     on_progress: Callable[[int, int], None] | None,
-    *,
-    name: str,
 ) -> Imported:
     normalization, assumed = _normalization(dense, settings)
     seen, num_key_frames = _Seen(normalization, dense.frame_shape[0]), 0
@@ -186,8 +183,8 @@ def _write(
         },
         overwrite=overwrite,
     ) as writer:
-        fits = _fits(dense, settings, normalization, seen.std, name)
-        for number, values in enumerate(_values(dense, normalization, name)):
+        fits = _fits(dense, settings, normalization, seen.std)
+        for number, values in enumerate(_values(dense, normalization)):
             seen.take(values)
             key_frames, positions = _reduced(values, next(fits), seen)
             writer.append(key_frames, positions, dense.labels[number])
@@ -203,7 +200,7 @@ def _write(
         seen.smallest,
         seen.largest,
         seen.outside / seen.num_values,
-        _rms_error(dense, out, settings, normalization, seen, name),
+        _rms_error(dense, out, settings, normalization, seen),
         [*dense.notes, *seen.notes(assumed)],
     )
 
@@ -214,21 +211,20 @@ def _rms_error(
     settings: ImportSettings,
     normalization: Normalization | None,
     seen: "_Seen",
-    name: str,
 ) -> float | None:
-    """Returns the error of the rebuilt clips: that of the fits, or of the store if it is encoded."""
+    """Returns the error of the rebuilt clips, measured on the fits, or on the store if it is encoded."""
     if parse_encoding(settings.encoding) is None:
         return None if settings.fitting.is_dense else math.sqrt(seen.squared_error / seen.num_values)
     squares = 0.0
     with open_store(out) as store:
-        for clip, values in enumerate(_values(dense, normalization, name)):
-            error = (store.clip(clip) - values) * (seen.std * np.float32(_PEAK))
+        for clip, values in enumerate(_values(dense, normalization)):
+            error = (store.clip(clip) - values) * (seen.std * np.float32(PEAK))
             squares += float(np.square(error, dtype=np.float64).sum())
     return math.sqrt(squares / seen.num_values)
 
 
 def _normalization(dense: DenseClips, settings: ImportSettings) -> tuple[Normalization | None, bool]:
-    """Returns the normalization of the store, and whether it is an assumption."""
+    """Returns the normalization of the store, and whether it is only assumed."""
     channels = dense.frame_shape[0]
     if settings.normalization is not None:
         return parse_normalization(settings.normalization, channels), False
@@ -239,18 +235,21 @@ def _normalization(dense: DenseClips, settings: ImportSettings) -> tuple[Normali
     return (IMAGENET if channels == len(IMAGENET["mean"]) else None), not dense.are_pixels
 
 
-def _values(dense: DenseClips, normalization: Normalization | None, name: str) -> Iterator[Floats]:
+def _values(dense: DenseClips, normalization: Normalization | None) -> Iterator[Floats]:
     """Yields the clips as they will be stored, (T, C, H, W) finite float32."""
     for number, clip in enumerate(dense.clips()):
-        with np.errstate(over="ignore"):  # float64 values that overflow are reported below
+        with np.errstate(over="ignore"):  # an overflow of float64 values is reported below
             values = normalised(clip, normalization) if dense.are_pixels else clip.astype(np.float32)
         if not np.isfinite(values).all():
-            raise ClipError(f"{name}: all values must be finite, but clip {number} contains NaN or infinity")
+            raise ClipError(
+                f"{dense.name}: all values must be finite in float32, but clip {number} contains NaN or "
+                "infinity; replace these values, or remove the clip"
+            )
         yield values
 
 
 def _fits(
-    dense: DenseClips, settings: ImportSettings, normalization: Normalization | None, std: Floats, name: str
+    dense: DenseClips, settings: ImportSettings, normalization: Normalization | None, std: Floats
 ) -> "Iterator[Fit | None]":
     fitting = settings.fitting
     if fitting.is_dense:
@@ -258,7 +257,7 @@ def _fits(
     affordable = None
     if fitting.budget is not None:
         affordable = fitting.affordable(len(dense.labels), dense.frame_shape, settings.stored_dtype)
-    return chosen_fits(_values(dense, normalization, name), std, fitting, affordable)
+    return chosen_fits(_values(dense, normalization), std, fitting, affordable)
 
 
 def _reduced(values: Floats, fit: "Fit | None", seen: "_Seen") -> tuple[Floats, npt.NDArray[np.int64]]:
@@ -287,7 +286,7 @@ def _provenance(dense: DenseClips, settings: ImportSettings, out: str | os.PathL
 
 
 class _Seen:
-    """Statistics of the values of all clips, to compare them with the range of pixels."""
+    """Collects statistics of all values and compares them with the range of pixels."""
 
     def __init__(self, normalization: Normalization | None, channels: int) -> None:
         self._normalization = normalization
@@ -307,24 +306,24 @@ class _Seen:
         self.num_values += values.size
 
     def notes(self, assumed: bool) -> list[str]:
-        """Returns warnings about the range of floating values."""
-        said = "none" if self._normalization is None else f"mean {self._normalization['mean']}"
+        """Returns warnings about the range of floating-point values."""
         words = f"values range from {self.smallest:.4g} to {self.largest:.4g}"
         notes = []
         if assumed:
             name = "none" if self._normalization is None else "imagenet"
             notes.append(f"the normalization of the values is unknown; assuming --normalization {name}")
-        if self.smallest >= 0 and 16 < self.largest <= _PEAK and self.outside > self.num_values / 2:
+        if self.smallest >= 0 and 16 < self.largest <= PEAK and self.outside > self.num_values / 2:
             notes.append(f"{words}, like 8-bit pixels; consider --normalization {PIXEL_RANGE}")
         elif assumed and -1 <= self.smallest < -0.9 and 0.9 < self.largest <= 1:
             notes.append(f"{words}, like pixels with mean 0.5 and std 0.5; consider --normalization 0.5/0.5")
         elif assumed and self._normalization is not None and self.smallest >= 0 and self.largest <= 1:
             notes.append(f"{words}, like pixels that are not normalised; consider --normalization none")
         elif self.outside:
+            mean = "no mean" if self._normalization is None else f"mean {self._normalization['mean']}"
             low, high = float(self._low.min()), float(self._high.max())
             notes.append(
-                f"{words}: {100 * self.outside / self.num_values:.2g} % of them are outside the range of "
-                f"pixels under this normalization ({said}: {low:.3g} to {high:.3g}). This is normal for "
-                "synthetic clips; if it is not expected, set --normalization"
+                f"{words}; {100 * self.outside / self.num_values:.2g} % of them are outside the range of "
+                f"pixels, which is {low:.3g} to {high:.3g} under this normalization ({mean}). This is normal "
+                "for synthetic clips; if you did not expect it, set --normalization"
             )
         return notes

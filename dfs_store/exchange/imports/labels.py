@@ -1,6 +1,7 @@
-"""Labels and class names of imported clips, from files, options or the number of clips per class."""
+"""Reads the labels and class names of imported clips from files, options or the number of clips per class."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 from dfs_store.errors import DatasetNotFoundError, SettingsError, UnreadableClipsError
 from dfs_store.exchange.imports.arrays import Array
 from dfs_store.format.io.reading import parse_json, read_named
-from dfs_store.names import counted
+from dfs_store.names import counted, known_name
 
 __all__ = [
     "Labels",
@@ -24,7 +25,7 @@ __all__ = [
 
 
 _MOST_NAME = 1000
-_MOST_CLASSES, _MOST_CLIPS = 10**6, 10**7  # more than any dataset has; each takes memory
+_MOST_CLASSES, _MOST_CLIPS = 10**6, 10**7  # more than in any dataset; limits the memory
 _MOST_DIGITS = 40
 _MOST_LIST_BYTES = 2**28
 
@@ -34,14 +35,14 @@ class Labels(NamedTuple):
 
     Attributes:
         numbers: one label per clip.
-        class_names: label i is class_names[i].
+        class_names: names of the classes, indexed by label.
     """
 
     numbers: list[int]
     class_names: list[str]
 
     def notes(self) -> list[str]:
-        """Returns a warning if classes have no clips, usually because the labels start at 1."""
+        """Returns a warning if there are classes without clips, usually because the labels start at 1."""
         empty = sorted(set(range(len(self.class_names))) - set(self.numbers))
         if not empty:
             return []
@@ -63,23 +64,22 @@ def class_names_of(text: str | None) -> list[str] | None:
     if text is None:
         return None
     path = Path(text)
-    # A pipe too: --classes <(...).
-    is_list = path.exists() and not path.is_dir()
+    is_list = path.exists() and not path.is_dir()  # includes pipes: --classes <(...)
     names = read_lines(path) if is_list else [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise SettingsError(f"--classes must contain at least one name, got {text!r}")
-    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
-    if twice is not None:
-        raise SettingsError(f"--classes must contain each name once, got {twice!r} twice")
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise SettingsError(f"--classes must contain each name once, got {name!r} {count} times")
     return names
 
 
 def read_lines(path: Path) -> list[str]:
-    """Reads a list of strings or numbers: a JSON list (.json), or one per line.
+    """Reads strings or numbers from a JSON list (.json), or from a text file with one per line.
 
     Raises:
         DatasetNotFoundError: the file does not exist.
-        UnreadableClipsError: the file is not such a list.
+        UnreadableClipsError: the file does not contain such a list.
     """
     try:
         text = read_named(path, _MOST_LIST_BYTES).decode("utf-8-sig")
@@ -87,23 +87,28 @@ def read_lines(path: Path) -> list[str]:
             return [line.strip() for line in text.splitlines() if line.strip()]
         content = parse_json(text)
     except FileNotFoundError:
-        raise DatasetNotFoundError(f"{path} does not exist") from None
+        raise DatasetNotFoundError(f"{path} does not exist; check the path") from None
     except (OSError, ValueError) as error:
-        raise UnreadableClipsError(f"{path} cannot be read as a list of names or labels ({error})") from error
+        raise UnreadableClipsError(
+            f"{path} cannot be read as a list of names or labels ({error}); write one per line in UTF-8, or "
+            "a JSON list"
+        ) from error
     if not isinstance(content, list) or not all(isinstance(each, str | int) for each in content):
         raise UnreadableClipsError(f"{path} must contain a JSON list of names or whole numbers")
     return [str(each) for each in content]
 
 
 def check_counts(shape: tuple[int, ...], what: str) -> None:
-    """Checks the number of clips and classes of labels before they are read.
+    """Checks the numbers of clips and classes in an array of labels before it is read.
 
     Raises:
-        SettingsError: there are more than any dataset has, as in a small file that expands.
+        SettingsError: there are more than in any dataset, as in a small file that decompresses to a huge one.
     """
     for count, most, name in zip(shape[:2], (_MOST_CLIPS, _MOST_CLASSES), ("clips", "classes"), strict=False):
         if count > most:
-            raise SettingsError(f"{what} {shape}: at most {most:,} {name} can be imported, got {count:,}")
+            raise SettingsError(
+                f"{what} {shape}: at most {most:,} {name} can be imported, got {count:,}; split the file"
+            )
 
 
 def counted_labels(num_clips: int, clips_per_class: int, names: Sequence[str] | None) -> Labels:
@@ -116,7 +121,8 @@ def counted_labels(num_clips: int, clips_per_class: int, names: Sequence[str] | 
         raise SettingsError(
             f"--clips-per-class must divide the number of clips, {num_clips}, got {clips_per_class}"
         )
-    return _with_names(np.repeat(np.arange(num_clips // clips_per_class), clips_per_class).tolist(), names)
+    labels = np.repeat(np.arange(num_clips // clips_per_class), clips_per_class)
+    return _with_names(labels.tolist(), names, f"--clips-per-class {clips_per_class}")
 
 
 def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: str) -> Labels:
@@ -135,18 +141,18 @@ def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: s
         array = array[:, 0]
     if array.shape[:1] != (num_clips,) or array.ndim > 2:
         raise SettingsError(
-            f"{what}: there must be one label per clip, ({num_clips},), got shape {array.shape}"
+            f"{what} must contain one label per clip, with the shape ({num_clips},), got {array.shape}"
         )
     if array.ndim == 2:
         if not is_one_hot(array):
             raise SettingsError(
-                f"{what} {array.shape} are soft labels, but only one class per clip can be imported; save "
-                "labels.argmax(1)"
+                f"{what} contains soft labels {array.shape}, but only one class per clip can be imported; "
+                "save labels.argmax(1)"
             )
         if names is not None and len(names) != array.shape[1]:
             raise SettingsError(
-                f"{what} are one-hot labels of {counted(array.shape[1], 'class')}, but there are "
-                f"{counted(len(names), 'class name')}"
+                f"{what} contains one-hot labels of {counted(array.shape[1], 'class')}, but there are "
+                f"{counted(len(names), 'class name')}; name each class once"
             )
         names = names or [f"class_{label}" for label in range(array.shape[1])]
         array = array.argmax(1)
@@ -154,12 +160,12 @@ def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: s
         array = array.astype(np.float64)
     if array.dtype.kind in "fiub":
         if not (np.isfinite(array).all() and (array == np.rint(array)).all()):
-            raise SettingsError(f"{what}: labels must be whole numbers or class names, got {array[0]}")
+            raise SettingsError(f"{what} must contain whole numbers or class names, got {array[0]}")
         return _with_names([int(each) for each in array.tolist()], names, what)
     texts = [str(each) for each in array.tolist()]
     if (longest := max(texts, key=len, default="")) and len(longest) > _MOST_NAME:
         raise SettingsError(
-            f"{what}: class names must have at most {_MOST_NAME:,} characters, got {len(longest):,}"
+            f"{what} must contain class names of at most {_MOST_NAME:,} characters, got {len(longest):,}"
         )
     if all(re.fullmatch(rf"-?[0-9]{{1,{_MOST_DIGITS}}}", text) for text in texts):
         return _with_names([int(text) for text in texts], names, what)
@@ -167,7 +173,7 @@ def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: s
 
 
 def is_one_hot(array: Array) -> bool:
-    """Whether every row of an array (N, classes) has a single 1 and otherwise zeros."""
+    """Returns whether every row of an array (N, classes) consists of a single 1 and zeros."""
     if array.ndim != 2 or array.dtype.kind not in "fiub":
         return False
     return bool((((array == 0) | (array == 1)).all(1) & ((array == 1).sum(1) == 1)).all())
@@ -175,25 +181,24 @@ def is_one_hot(array: Array) -> bool:
 
 def _by_name(texts: list[str], names: Sequence[str] | None, what: str) -> Labels:
     known = sorted(set(texts)) if names is None else list(names)
-    unknown = sorted(set(texts) - set(known))
-    if unknown:
-        raise SettingsError(f"{what}: {unknown[0]!r} is not one of the classes {', '.join(known)}")
+    if unknown := sorted(set(texts) - set(known)):
+        known_name(unknown[0], known, f"{what}: every label")
     number = {name: label for label, name in enumerate(known)}
     return Labels([number[text] for text in texts], known)
 
 
-def _with_names(numbers: list[int], names: Sequence[str] | None, what: str = "the labels") -> Labels:
+def _with_names(numbers: list[int], names: Sequence[str] | None, what: str) -> Labels:
     largest, smallest = max(numbers), min(numbers)
     if smallest < 0 or largest >= _MOST_CLASSES:
         wrong = smallest if smallest < 0 else largest
-        raise SettingsError(f"{what} must be numbers from 0 to {_MOST_CLASSES - 1:,}, got {wrong}")
+        raise SettingsError(f"{what}: labels must be numbers from 0 to {_MOST_CLASSES - 1:,}, got {wrong}")
     if names is None:
         return Labels(numbers, [f"class_{label}" for label in range(largest + 1)])
     if largest >= len(names):
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        hint = ". These labels start at 1; save labels - 1" if smallest == 1 and largest == len(names) else ""
         raise SettingsError(
-            f"{what} go up to {largest}, but there are {counted(len(names), 'class name')} "
-            f"({', '.join(names[:5])}{', ...' if len(names) > 5 else ''}); labels must start at 0, in the "
-            "order of --classes"
-            + ("; these start at 1: save labels - 1" if smallest == 1 and largest == len(names) else "")
+            f"{what}: the largest label is {largest}, but there are {counted(len(names), 'class name')} "
+            f"({shown}); labels must start at 0, in the order of --classes{hint}"
         )
     return Labels(numbers, list(names))

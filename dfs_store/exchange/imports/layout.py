@@ -1,4 +1,4 @@
-"""The order of the axes of an array of clips: detected if unambiguous, or set by the user."""
+"""Detects the order of the axes in an array of clips, which the user must set if it is ambiguous."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,17 +7,18 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import SettingsError, UnreadableClipsError
+from dfs_store.names import known_name
 
 __all__ = ["LAYOUTS", "Layout", "find_layout"]
 
-# The transposition of a clip of each layout to (T, C, H, W).
+# For each layout, the permutation of a clip's axes to (T, C, H, W).
 LAYOUTS = {"NTCHW": (0, 1, 2, 3), "NCTHW": (1, 0, 2, 3), "NTHWC": (0, 3, 1, 2)}
-_CHANNELS = (1, 3)  # numbers of channels that "auto" considers
+_CHANNELS = (1, 3)  # the numbers of channels that "auto" considers
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The order of the axes of N clips.
+    """The order of the axes in an array of N clips.
 
     Attributes:
         name: a key of `LAYOUTS`.
@@ -39,15 +40,14 @@ def find_layout(shape: Sequence[int], asked: str, what: str) -> Layout:
 
     Args:
         shape: shape of the array, N first.
-        asked: a key of `LAYOUTS`, or "auto" for the only layout that has 1 or 3 channels.
+        asked: a key of `LAYOUTS`, or "auto" for the only layout with 1 or 3 channels.
         what: description of the array for messages.
 
     Raises:
-        SettingsError: no layout or more than one fits, the layout is unknown, or clips have one frame.
+        SettingsError: no layout or more than one fits, the layout is unknown, or clips have only one frame.
         UnreadableClipsError: the array does not have five axes, or is empty.
     """
-    if asked != "auto" and asked not in LAYOUTS:
-        raise SettingsError(f"--layout must be one of auto, {', '.join(LAYOUTS)}, got {asked!r}")
+    known_name(asked, ("auto", *LAYOUTS), "--layout")
     if len(shape) != 5 or 0 in shape:
         raise UnreadableClipsError(
             f"{what} has the shape {tuple(shape)}; clips must be (N, T, C, H, W) or (N, C, T, H, W), without "
@@ -57,12 +57,16 @@ def find_layout(shape: Sequence[int], asked: str, what: str) -> Layout:
     fitting = [each for each in readings.values() if each.frame_shape[0] in _CHANNELS]
     if asked != "auto" or len(fitting) == 1:
         return _moving(readings[asked] if asked != "auto" else fitting[0], what)
-    could = "; ".join(
+    choices = ", or ".join(
         f"--layout {each.name} ({each.num_frames} frames of {'x'.join(map(str, each.frame_shape))})"
         for each in fitting or readings.values()
     )
-    why = "more than one axis can be the channels" if fitting else "no axis of 1 or 3 can be the channels"
-    raise SettingsError(f"{what} has the shape {tuple(shape)}, and {why}; use one of {could}")
+    why = (
+        "more than one axis can be the channels"
+        if fitting
+        else "no axis has the length 1 or 3 of the channels"
+    )
+    raise SettingsError(f"{what} has the shape {tuple(shape)}, but {why}; use {choices}")
 
 
 def _moving(layout: Layout, what: str) -> Layout:
@@ -72,8 +76,8 @@ def _moving(layout: Layout, what: str) -> Layout:
     repeats[1 + LAYOUTS[layout.name][0]] = "16"
     raise SettingsError(
         f"{what} has one frame per clip with --layout {layout.name}, but clips must have at least two. For "
-        f"still clips, save clips.repeat({', '.join(repeats)}) and import it with --layout {layout.name} "
-        "--key-frames 1, which stores one frame per clip"
+        f"still clips, save clips.repeat({', '.join(repeats)}) and import the result with --layout "
+        f"{layout.name} --key-frames 1, which stores one frame per clip"
     )
 
 

@@ -1,14 +1,15 @@
-"""Reads pickles as plain data: interprets their opcodes without importing or calling anything.
+"""Reads pickles as plain data, by interpreting their opcodes without importing or calling anything.
 
-Classes and functions are represented by their names. Those with which torch and NumPy save arrays are known
-and yield parts of arrays. Objects of other classes yield their attributes. Calls of other functions are
-errors. Dictionaries are lists of pairs, so that no key is hashed.
+Classes and functions are represented by their names. The functions that torch and NumPy use to save arrays
+are known and yield parts of arrays. Objects of other classes yield their attributes. Calls to other functions
+are errors. Dictionaries are read as lists of pairs, so that no key is hashed.
 """
 
 import pickletools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partialmethod
 from typing import IO, Any, Protocol, cast
 
 import numpy as np
@@ -18,44 +19,36 @@ __all__ = ["CalledError", "NumpyArray", "RefusedError", "Storage", "TensorParts"
 
 _MOST_OPCODES = 2_000_000
 _MOST_CONTAINERS = 600_000
-_PAIR_BYTES = 8  # lower bound for the size of a key and a value in a pickle
+_PAIR_BYTES = 8  # minimum size of a key and a value in a pickle
 _MOST_SCALAR_BYTES = 1024
 _DTYPE = re.compile(r"[<>|=]?(b1|\?|[iuf][1248]|c8|c16|O8?|[SUV][0-9]{1,8})")
 _STORAGE_DTYPES = {
-    "FloatStorage": "float32",
-    "DoubleStorage": "float64",
-    "HalfStorage": "float16",
-    "BFloat16Storage": "bfloat16",
-    "ByteStorage": "uint8",
-    "CharStorage": "int8",
-    "ShortStorage": "int16",
-    "IntStorage": "int32",
-    "LongStorage": "int64",
-    "BoolStorage": "bool",
-    "UntypedStorage": "uint8",
-}
+    "FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16", "ByteStorage": "uint8", "CharStorage": "int8", "ShortStorage": "int16",
+    "IntStorage": "int32", "LongStorage": "int64", "BoolStorage": "bool", "UntypedStorage": "uint8",
+}  # fmt: skip
 _RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg", "numpy.core": "numpy._core"}
 
 
 class RefusedError(Exception):
-    """A pickle is damaged, too large or not supported; the message states the reason."""
+    """Raised if a pickle is damaged, too large or not supported. The message is the reason."""
 
 
 class CalledError(Exception):
-    """A pickle calls an unknown function; the message is its name."""
+    """Raised if a pickle calls an unknown function. The message is the function's name."""
 
 
 class Source(Protocol):
     """A file-like object from which a pickle is read."""
 
     def read(self, count: int = -1, /) -> bytes:
-        """Returns the next `count` bytes, or fewer at the end."""
+        """Reads the next `count` bytes, or fewer at the end."""
 
     def readline(self) -> bytes:
-        """Returns the next line."""
+        """Reads the next line."""
 
     def tell(self) -> int:
-        """Returns the offset in bytes."""
+        """Returns the current offset in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +62,7 @@ class Things:
 
     Attributes:
         pairs: keys and values, in order.
-        of: class of the object; "" for a dictionary.
+        of: name of the object's class; "" for a dictionary.
     """
 
     pairs: list[tuple[object, object]] = field(default_factory=list)
@@ -78,7 +71,7 @@ class Things:
 
 @dataclass(slots=True)
 class Storage:
-    """The bytes of some tensors, stored outside the pickle.
+    """The bytes of one or more tensors, stored outside the pickle.
 
     Attributes:
         key: name of the storage in the file.
@@ -91,7 +84,7 @@ class Storage:
 
 @dataclass(slots=True)
 class TensorParts:
-    """A tensor: a view of a storage, in elements."""
+    """A tensor, which is a view of a storage. The offset and the strides are in elements."""
 
     storage: Storage
     offset: int
@@ -105,8 +98,8 @@ class NumpyArray:
     """A NumPy array stored in the pickle.
 
     Attributes:
-        array: numbers or text; None until its bytes are read.
-        items: items of an array of objects.
+        array: numbers or strings; None until the bytes are read.
+        items: items of an array of objects; None for other arrays.
     """
 
     array: npt.NDArray[Any] | None = None
@@ -119,18 +112,18 @@ class _DType:
 
     def numpy(self) -> np.dtype[Any]:
         if not _DTYPE.fullmatch(self.text):
-            raise RefusedError(f"an array has the unsupported dtype {self.text[:40]!r}")
+            raise RefusedError(f"it contains an array with the unsupported dtype {self.text[:40]!r}")
         return np.dtype(self.text)
 
 
 def read_pickle(
     source: Source, size_bytes: int, on_storage: Callable[[Storage], object] | None = None
 ) -> object:
-    """Returns the contents of a pickle as lists, tuples, `Things`, arrays, text and numbers.
+    """Reads the contents of a pickle as lists, tuples, `Things`, arrays, strings and numbers.
 
     Args:
-        source: the file, positioned at the start of the pickle; afterwards at its end.
-        size_bytes: size of the file; the contents may take only a small multiple of it.
+        source: the file, positioned at the start of the pickle. It is left at the pickle's end.
+        size_bytes: size of the file in bytes. The contents can need only a small multiple of it.
         on_storage: called with every storage that the pickle refers to.
 
     Raises:
@@ -146,7 +139,7 @@ def read_pickle(
         return machine.pop()
     except (RefusedError, CalledError):
         raise
-    except Exception as error:  # a hostile pickle can make any step raise anything
+    except Exception as error:  # a hostile pickle can make any step raise any error
         raise RefusedError(f"it is damaged: {type(error).__name__}, {str(error)[:120]}") from error
 
 
@@ -159,7 +152,7 @@ class _Machine:
         self._bytes_left = 2 * size_bytes
         self._containers_left = _MOST_CONTAINERS
 
-    def pop(self) -> Any:  # noqa: ANN401 - a pickle holds anything
+    def pop(self) -> Any:  # noqa: ANN401 - a pickle can contain anything
         return self._stack.pop()
 
     def step(self, opcode: str, arg: Any) -> None:  # noqa: ANN401
@@ -172,9 +165,11 @@ class _Machine:
         elif opcode not in _IGNORED:
             raise RefusedError(f"the instruction {opcode} is not supported")
 
-    def _since_mark(self) -> list[Any]:
+    def _since_mark(self, _: object = None) -> list[Any]:
         items, self._stack = self._stack, self._below.pop()
         return items
+
+    _pop_mark = _since_mark
 
     def _spend_container(self) -> None:
         self._containers_left -= 1
@@ -182,7 +177,7 @@ class _Machine:
             raise RefusedError(f"it has more than {_MOST_CONTAINERS:,} lists, tuples and dictionaries")
 
     def _spend_bytes(self, count: int) -> None:
-        """Limits copies, because a small pickle can request the same large object repeatedly."""
+        """Limits copying, because a small pickle can refer to the same large object repeatedly."""
         self._bytes_left -= count
         if self._bytes_left < 0:
             raise RefusedError("its repeated contents exceed the memory limit for a file of this size")
@@ -191,7 +186,7 @@ class _Machine:
         self._spend_container()
         self._stack.append(container)
 
-    # Each method implements the opcode of its name.
+    # Each of these methods implements the opcode that it is named after.
     def _mark(self, _: object) -> None:
         self._spend_container()
         self._below.append(self._stack)
@@ -202,9 +197,6 @@ class _Machine:
             self._stack.pop()
         else:
             self._since_mark()
-
-    def _pop_mark(self, _: object) -> None:
-        self._since_mark()
 
     def _dup(self, _: object) -> None:
         self._stack.append(self._stack[-1])
@@ -272,11 +264,7 @@ class _Machine:
         del self._stack[-count:]
         self._made(items)
 
-    def _tuple2(self, _: object) -> None:
-        self._tuple1(_, 2)
-
-    def _tuple3(self, _: object) -> None:
-        self._tuple1(_, 3)
+    _tuple2, _tuple3 = partialmethod(_tuple1, count=2), partialmethod(_tuple1, count=3)
 
     def _global(self, name: str) -> None:
         module, _, attribute = name.partition(" ")
@@ -298,7 +286,7 @@ class _Machine:
         kind, storage, key = self._only(self._stack.pop(), tuple)[:3]
         name = self._only(storage, _Name).text.rpartition(".")[2]
         if kind != "storage" or name not in _STORAGE_DTYPES:
-            raise RefusedError(f"it has tensors of the unsupported type {name[:40]}")
+            raise RefusedError(f"it contains tensors of the unsupported type {name[:40]}")
         self._made(Storage(self._only(key, str), _STORAGE_DTYPES[name]))
         if self._on_storage is not None:
             self._on_storage(self._stack[-1])
@@ -325,7 +313,7 @@ class _Machine:
             self._fill(target, self._only(state, tuple))
         elif isinstance(target, _DType):
             order = self._only(state, tuple)[1]
-            # Only once: a shared dtype must not change after an array has used it.
+            # A shared dtype must not change after an array has used it.
             if order in ("<", ">") and target.text[:1] not in "<>|=":
                 target.text = f"{order}{target.text}"
         elif isinstance(target, Things) and target.of:
@@ -344,7 +332,7 @@ class _Machine:
         target.array = _array(data, dtype, shape, "F" if is_fortran else "C")
 
     def _called(self, name: str, args: tuple[Any, ...]) -> object:
-        """Returns the equivalent of what a known function of torch, NumPy or Python returns."""
+        """Returns the equivalent of the result of a known function in torch, NumPy or Python."""
         short = name.rpartition(".")[2]
         if name in _PLAIN:
             if isinstance(args[0] if args else None, _PLAIN[name]):
@@ -357,7 +345,8 @@ class _Machine:
         if name == "torch._tensor._rebuild_from_type_v2":
             return self._called(self._only(args[0], _Name).text, self._only(args[2], tuple))
         if name == "_codecs.encode" and args[1:] in (("latin1",), ("latin-1",)):
-            return self._encoded(self._only(args[0], str))
+            self._spend_bytes(len(self._only(args[0], str)))
+            return args[0].encode("latin-1")
         if name == "numpy.dtype":
             return _DType(self._only(args[0], str))
         if name == "numpy._core.multiarray._reconstruct":
@@ -381,10 +370,6 @@ class _Machine:
             raise RefusedError("it is damaged: a tensor has an invalid shape")
         return TensorParts(storage, offset, tuple(shape), tuple(strides), dtype)
 
-    def _encoded(self, text: str) -> bytes:
-        self._spend_bytes(len(text))
-        return text.encode("latin-1")
-
     @staticmethod
     def _only(value: Any, kind: Any) -> Any:  # noqa: ANN401
         if not isinstance(value, kind):
@@ -394,10 +379,10 @@ class _Machine:
 
 def _array(data: object, dtype: object, shape: object, order: object) -> npt.NDArray[Any]:
     if not isinstance(data, bytes | bytearray) or not isinstance(dtype, _DType):
-        raise RefusedError("an array contains objects or has an unknown dtype")
+        raise RefusedError("it contains an array of objects, or an array with an unknown dtype")
     kind = dtype.numpy()
     if not isinstance(shape, tuple) or kind.hasobject or order not in ("C", "F"):
-        raise RefusedError("an array contains objects or has an invalid shape")
+        raise RefusedError("it contains an array of objects, or an array with an invalid shape")
     return np.frombuffer(data, kind).reshape(shape, order="F" if order == "F" else "C")
 
 
@@ -412,6 +397,6 @@ _PLAIN: dict[str, Any] = {
 _TENSORS = tuple(f"torch._utils._rebuild_tensor{version}" for version in ("", "_v2", "_v3"))
 # Harmless objects that contain no clips.
 _HARMLESS = (
-    *("torch.device", "torch.serialization._get_layout", "builtins.complex", "builtins.slice"),
-    *("builtins.range", "builtins.bytearray", "copyreg._reconstructor"),
-)
+    "torch.device", "torch.serialization._get_layout", "builtins.complex", "builtins.slice", "builtins.range",
+    "builtins.bytearray", "copyreg._reconstructor",
+)  # fmt: skip

@@ -1,7 +1,8 @@
-"""Arrays in memory-mapped files, read item by item with NumPy, including bfloat16."""
+"""Reads arrays in memory-mapped files item by item with NumPy, including bfloat16."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,15 @@ import numpy.typing as npt
 from dfs_store.errors import UnreadableClipsError
 from dfs_store.exchange.imports.arrays import Array, FoundArray
 
-__all__ = ["DTYPES", "found_raw", "of_numpy"]
+__all__ = ["DTYPES", "dtype_name", "found_raw", "of_numpy", "of_texts"]
 
-# NumPy dtypes. NumPy has no bfloat16, whose bits are the upper half of a float32.
+# NumPy dtypes by name. NumPy has no bfloat16, whose bits are the upper half of a float32.
 DTYPES = {
-    **{f"float{bits}": f"f{bits // 8}" for bits in (16, 32, 64)},
-    **{f"{word}int{bits}": f"{word or 'i'}{bits // 8}" for word in ("", "u") for bits in (8, 16, 32, 64)},
-    "bool": "b1",
-    "bfloat16": "u2",
-}
+    "float16": "f2", "float32": "f4", "float64": "f8",
+    "int8": "i1", "int16": "i2", "int32": "i4", "int64": "i8",
+    "uint8": "u1", "uint16": "u2", "uint32": "u4", "uint64": "u8",
+    "bool": "b1", "bfloat16": "u2",
+}  # fmt: skip
 
 
 def found_raw(
@@ -31,12 +32,12 @@ def found_raw(
     offset: int = 0,
     order: str = "<",
 ) -> FoundArray:
-    """Returns an array that is a view of bytes. It is read lazily.
+    """Returns an array that is a view of bytes and is read lazily.
 
     Args:
         name: see `FoundArray`.
-        data: (n,) the bytes.
-        dtype: a key of `DTYPES`; reading an array with another dtype raises an error.
+        data: the bytes, (n,).
+        dtype: a key of `DTYPES`. Reading an array with any other dtype raises an error.
         shape: shape of the array.
         strides: strides in elements; C order if None.
         offset: offset of the first element, in elements.
@@ -54,12 +55,14 @@ def found_raw(
         strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
     if count * size > data.size:
         raise UnreadableClipsError(
-            f"{name or 'the tensor'} needs {count * size:,} bytes, but only {data.size:,} are stored: it "
-            "repeats values, or the file is truncated. Save it again as tensor.contiguous()"
+            f"{name or 'the tensor'} needs {count * size:,} bytes, but only {data.size:,} are stored: the "
+            "tensor repeats values, or the file is truncated. Save it again as tensor.contiguous()"
         )
     last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
     if count and (last + 1) * size > data.size:
-        raise UnreadableClipsError(f"the file is damaged: {name or 'the tensor'} exceeds its stored bytes")
+        raise UnreadableClipsError(
+            f"the file is damaged: {name or 'the tensor'} exceeds its stored bytes; save the file again"
+        )
     view: Array = np.lib.stride_tricks.as_strided(
         data[offset * size : (last + 1) * size].view(kind) if count else np.empty(0, kind),
         shape,
@@ -72,9 +75,18 @@ def found_raw(
 
 
 def of_numpy(name: str, array: Array) -> FoundArray:
-    """Returns an array that is in memory or memory-mapped."""
-    dtype = "str" if array.dtype.kind == "U" else array.dtype.name
-    return FoundArray(name, array.shape, dtype, lambda: iter(array), lambda: array)
+    """Wraps an array that is in memory or memory-mapped."""
+    return FoundArray(name, array.shape, dtype_name(array.dtype), lambda: iter(array), lambda: array)
+
+
+def of_texts(name: str, texts: object) -> FoundArray:
+    """Wraps a string or an array of strings as an array of the dtype "str"."""
+    return replace(of_numpy(name, np.array(texts, dtype=object)), dtype="str")
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """Returns the name of a dtype as used in `FoundArray`."""
+    return "str" if dtype.kind == "U" else dtype.name
 
 
 def _widened(bits: Array) -> Array:

@@ -1,8 +1,8 @@
-"""Reads dense clips from a .pt, .npy, .npz or .safetensors file, and their labels."""
+"""Reads dense clips and their labels from a .pt, .npy, .npz or .safetensors file."""
 
 import hashlib
+import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,9 @@ from dfs_store.exchange.imports.labels import (
     labels_of,
     read_lines,
 )
-from dfs_store.exchange.imports.layout import LAYOUTS, Layout, find_layout
+from dfs_store.exchange.imports.layout import LAYOUTS, find_layout
+from dfs_store.exchange.imports.read_numpy import read_npy, read_npz
+from dfs_store.exchange.imports.read_torch import read_safetensors, read_torch
 from dfs_store.exchange.pixels import Normalization
 from dfs_store.format.io.git_lfs import pointer_problem
 from dfs_store.format.io.reading import parse_json
@@ -31,20 +33,20 @@ __all__ = ["FILE_SUFFIXES", "FileOptions", "read_file"]
 _TORCH = (".pt", ".pth", ".ckpt")
 FILE_SUFFIXES = (*_TORCH, ".npy", ".npz", ".safetensors")
 _STORES = (".zarr", ".h5", ".hdf5", ".zip")
-_MAX_CLIP_BYTES = 2**33  # a clip is in memory as a whole
+_MAX_CLIP_BYTES = 2**33  # a whole clip is in memory at once
 
 
 @dataclass(frozen=True)
 class FileOptions:
-    """How a file is read.
+    """How to read a file.
 
     Attributes:
-        layout: see `find_layout`.
+        layout: order of the axes, see `find_layout`.
         classes: class names, see `class_names_of`.
-        labels: file of the labels; if None, they are in the file of the clips.
+        labels: file with the labels; if None, they are read from the file with the clips.
         clips_per_class: number of clips per class, if the clips are sorted by class.
-        clips_key: name of the array of clips; if None, the only one that can be clips.
-        labels_key: name of the array of labels.
+        clips_key: name of the array of clips; if None, the only array that can be clips is used.
+        labels_key: name of the array of labels; if None, the only array that can be labels is used.
     """
 
     layout: str = "auto"
@@ -57,7 +59,7 @@ class FileOptions:
 
 class _Content(NamedTuple):
     arrays: list[FoundArray]
-    metadata: dict[str, str]
+    metadata: dict[str, str] | None = None
 
 
 def read_file(path: Path, options: FileOptions) -> DenseClips:
@@ -66,32 +68,36 @@ def read_file(path: Path, options: FileOptions) -> DenseClips:
     Raises:
         DatasetNotFoundError: a file does not exist.
         UnreadableClipsError: the file contains no clips that can be read safely.
-        SettingsError: the contents are ambiguous, or labels do not match the clips.
+        SettingsError: the contents are ambiguous, or the labels do not match the clips.
     """
     content = _read(path)
     found, own = _picked(path, content, options)
-    check_counts(found.shape[:1], f"{path}: {found.name or 'the array'}")
+    what = f"{path}: {found.name or 'the array'}"
+    check_counts(found.shape[:1], what)
     if found.dtype not in CLIP_DTYPES:
-        raise UnreadableClipsError(f"{path}: clips must be of dtype {', '.join(CLIP_DTYPES)}, got {found}")
-    layout = find_layout(found.shape, options.layout, f"{path}: {found.name or 'the array'}")
-    clip_bytes = layout.num_frames * int(np.prod(layout.frame_shape, dtype=object)) * 4
+        raise UnreadableClipsError(
+            f"{path}: the dtype of clips must be one of {', '.join(CLIP_DTYPES)}, got {found}"
+        )
+    layout = find_layout(found.shape, options.layout, what)
+    clip_bytes = 4 * layout.num_frames * math.prod(layout.frame_shape)
     if clip_bytes > _MAX_CLIP_BYTES:
         raise UnreadableClipsError(
-            f"{path}: a clip of shape {found.shape[1:]} needs {clip_bytes:,} bytes as float32, but the limit "
-            f"is {_MAX_CLIP_BYTES:,}; shorten the clips or make their frames smaller"
+            f"{path}: a clip with the shape {found.shape[1:]} needs {clip_bytes:,} bytes as float32, but the "
+            f"limit is {_MAX_CLIP_BYTES:,}; shorten the clips or make their frames smaller"
         )
     labels, origin = _labels(path, content, found, own, options)
-    normalization, says_pixels = _normalization(content, layout.frame_shape[0])
+    normalization, are_declared_pixels = _normalization(content, layout.frame_shape[0])
     fps = named([each for each in content.arrays if each.shape == ()], ["fps"])
     return DenseClips(
-        clips=lambda: _clips(found, layout),
+        name=path.name,
+        clips=lambda: map(layout.clip, found.items()),
         num_frames=layout.num_frames,
         frame_shape=layout.frame_shape,
         are_pixels=found.dtype == "uint8",
         labels=labels.numbers,
         class_names=labels.class_names,
         normalization=normalization,
-        is_normalised=not says_pixels,
+        is_normalised=not are_declared_pixels,
         fps=_positive(fps),
         notes=[*([found.note] if found.note else []), *labels.notes()],
         provenance={
@@ -110,13 +116,13 @@ def read_file(path: Path, options: FileOptions) -> DenseClips:
 
 
 def _picked(path: Path, content: _Content, options: FileOptions) -> tuple[FoundArray, FoundArray | None]:
-    """Returns the array of clips and that of its labels; chooses the last of a list of sets of clips."""
+    """Returns the array of clips and the array of labels. Of a list of sets of clips, the last is chosen."""
     found = pick_clips(content.arrays, options.clips_key, str(path))
     if found.asks_layout and options.layout == "auto":
         raise SettingsError(
-            f"{path}: {found.name or 'the file'} contains one array with four axes per class, "
-            f"{found.shape[1:]}, which may be a clip or a set of images; if it is a clip, set --layout to "
-            f"one of {', '.join(LAYOUTS)}"
+            f"{path}: {found.name or 'the file'} contains one array with the shape {found.shape[1:]} per "
+            "class, which may be a clip or a set of images; if it is a clip, set --layout to one of "
+            f"{', '.join(LAYOUTS)}"
         )
     if options.labels is not None or options.clips_per_class is not None:
         if found.is_keyed:
@@ -124,7 +130,7 @@ def _picked(path: Path, content: _Content, options: FileOptions) -> tuple[FoundA
             flag = "--labels" if options.labels is not None else "--clips-per-class"
             raise SettingsError(
                 f"{path} contains a dictionary of clips, and {flag} contradicts its keys; remove {flag} if "
-                f"the keys are the classes, or choose one set of clips, such as --clips-key {keys[0]}"
+                f"the keys are the classes, or choose one set of clips, for example --clips-key {keys[0]}"
             )
         return found, None
     own = pick_labels(content.arrays, found, found.shape[0], options.labels_key, str(path))
@@ -140,31 +146,20 @@ def _picked(path: Path, content: _Content, options: FileOptions) -> tuple[FoundA
     return found, own
 
 
-def _clips(found: FoundArray, layout: Layout) -> Iterator[Array]:
-    for item in found.items():
-        yield layout.clip(item)
-
-
 def _read(path: Path) -> _Content:
     if not path.is_file():
-        raise DatasetNotFoundError(f"{path} does not exist")
+        raise DatasetNotFoundError(f"{path} does not exist or is not a file; check the path")
     if problem := pointer_problem(path):
         raise UnreadableClipsError(f"{path} {problem}")
     suffix = path.suffix.lower()
     if suffix in _TORCH:
-        from dfs_store.exchange.imports.read_torch import read_torch
-
-        return _Content(read_torch(str(path)), {})
+        return _Content(read_torch(str(path)))
     if suffix == ".safetensors":
-        from dfs_store.exchange.imports.read_torch import read_safetensors
-
         return _Content(*read_safetensors(str(path)))
-    from dfs_store.exchange.imports.read_numpy import read_npy, read_npz
-
     if suffix == ".npy":
-        return _Content(read_npy(str(path)), {})
+        return _Content(read_npy(str(path)))
     if suffix == ".npz":
-        return _Content(read_npz(str(path)), {})
+        return _Content(read_npz(str(path)))
     store = "; to copy a store, use dfs convert" if suffix in _STORES else ""
     raise SettingsError(
         f"{path}: the source must be a folder of class folders, or a file with the suffix "
@@ -192,12 +187,12 @@ def _labels(
         return labels_of(own.whole(), num_clips, names, what), own.name
     if names is not None and num_clips % len(names) == 0:
         return counted_labels(num_clips, num_clips // len(names), names), "clips per class"
-    held = ", ".join(map(str, content.arrays[:5]))
+    shown = ", ".join(map(str, content.arrays[:5]))
     beside = path.with_name(re.sub("(?i)images?|clips?|videos?", "labels", path.name))
     label_file = str(beside) if beside != path and beside.is_file() else "FILE"
     raise SettingsError(
-        f"{path} contains no labels for its {counted(num_clips, 'clip')} (it contains {held}); use --labels "
-        f"{label_file}, or --clips-per-class V if the clips are sorted by class with V clips each"
+        f"{path} contains no labels for its {counted(num_clips, 'clip')} (it contains {shown}); use --labels "
+        f"{label_file}, or --clips-per-class V if the clips are sorted by class, with V clips each"
     )
 
 
@@ -207,11 +202,11 @@ def _label_file(path: Path, num_clips: int, key: str | None) -> Array:
     arrays = _read(path).arrays
     picked = pick_labels(arrays, None, num_clips, key, str(path))
     if picked is None and len(arrays) == 1:
-        picked = arrays[0]  # `labels_of` reports what is wrong with it
+        picked = arrays[0]  # `labels_of` reports why it does not match
     if picked is None:
         raise SettingsError(
-            f"{path} contains no array of {counted(num_clips, 'label')}, only "
-            f"{', '.join(map(str, arrays)) or 'no arrays'}"
+            f"{path} must contain an array of {counted(num_clips, 'label')}, got "
+            f"{', '.join(map(str, arrays)) or 'no arrays'}; choose a different file for --labels"
         )
     check_counts(picked.shape, str(path))
     return picked.whole()
@@ -222,13 +217,11 @@ def _names_in(content: _Content) -> list[str] | None:
     array = named([each for each in content.arrays if each.dtype == "str"], words)
     if array is not None:
         return [str(each) for each in array.whole().tolist()]
-    if "class_names" in content.metadata:
-        try:
-            names = parse_json(str(content.metadata["class_names"]))
-        except ValueError:
-            return None
-        return names if isinstance(names, list) and all(isinstance(each, str) for each in names) else None
-    return None
+    try:
+        names = parse_json(str((content.metadata or {})["class_names"]))
+    except (KeyError, ValueError):
+        return None
+    return names if isinstance(names, list) and all(isinstance(each, str) for each in names) else None
 
 
 def _normalization(content: _Content, channels: int) -> tuple[Normalization | None, bool]:
@@ -239,8 +232,8 @@ def _normalization(content: _Content, channels: int) -> tuple[Normalization | No
     }
     found = {word: each.whole().astype(float).tolist() for word, each in numbers.items() if each is not None}
     values = named([each for each in content.arrays if each.shape == ()], ["values"])
-    says_pixels = values is not None and str(values.whole()) == "pixels"
-    return (found if len(found) == len(numbers) else None), says_pixels
+    are_declared_pixels = values is not None and str(values.whole()) == "pixels"
+    return (found if len(found) == len(numbers) else None), are_declared_pixels
 
 
 def _positive(array: FoundArray | None) -> float | None:

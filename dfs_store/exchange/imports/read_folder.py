@@ -1,13 +1,10 @@
-"""Reads dense clips from class folders: real videos, folders of images, or an earlier export."""
+"""Reads dense clips from class folders of real videos, class folders of images, or an earlier export."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfs_store.errors import SettingsError
 from dfs_store.exchange.exports.output import MANIFEST
-from dfs_store.exchange.imports.arrays import Array
 from dfs_store.exchange.imports.dense import DenseClips
 from dfs_store.exchange.imports.labels import class_names_of
 from dfs_store.exchange.pixels import Normalization
@@ -23,11 +20,11 @@ __all__ = ["FolderOptions", "read_folder"]
 
 @dataclass(frozen=True)
 class FolderOptions:
-    """How clips are cut from videos. Options that are None have the defaults of the folder.
+    """How to sample clips from videos. Options that are None default to those of the folder.
 
     Attributes:
         frames: number of frames per clip, T.
-        stride: distance between sampled frames.
+        stride: distance between sampled frames, in frames.
         size: height and width in pixels.
         resize: see `dfs_store.videos.Sampling`.
         classes: classes to keep, see `class_names_of`.
@@ -41,9 +38,10 @@ class FolderOptions:
 
 
 def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress | None" = None) -> DenseClips:
-    """Opens the videos in a folder, after decoding them into the cache.
+    """Decodes the videos in a folder into the cache, and opens them.
 
-    For a folder written by `dfs export`, the sampling, class names and normalization are those of its store.
+    For a folder written by `dfs export`, the sampling, class names and normalization match those of the
+    exported store.
 
     Raises:
         DFSError: see `dfs_store.open_videos`.
@@ -59,18 +57,17 @@ def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress |
         kept = [folders.get(name, name) for name in kept]
     if exported and kept is None:
         kept = list(names)
-    # The manifest of an export lists its class folders.
-    if exported.get("to") == "huggingface":
-        folder = folder / "train"  # key_frames has the same clips, but not all of their frames
-    layout = "classes" if exported and all((folder / name).is_dir() for name in names) else None
-    videos = open_videos(folder, classes=kept, folder_layout=layout, on_progress=on_progress, **sampling)
-    if videos.num_views != 1:
-        raise SettingsError(f"{folder}: only training clips are imported")
+    # In a Hugging Face export, key_frames contains the same clips, but not all of their frames.
+    root = folder / "train" if exported.get("to") == "huggingface" else folder
+    # The manifest of an export lists the class folders.
+    layout = "classes" if exported and all((root / name).is_dir() for name in names) else None
+    videos = open_videos(root, classes=kept, folder_layout=layout, on_progress=on_progress, **sampling)
     order = {name: number for number, name in enumerate(names)}
     places = sorted(videos.classes, key=lambda place: (order.get(place, len(order)), place))
     labels = [places.index(videos.classes[label]) for label in videos.targets]
     return DenseClips(
-        clips=lambda: _clips(videos),
+        name=folder.name,
+        clips=lambda: (videos.pixels[clip, 0].transpose(0, 3, 1, 2) for clip in range(len(videos))),
         num_frames=videos.num_frames,
         frame_shape=videos.frame_shape,
         are_pixels=True,
@@ -79,7 +76,7 @@ def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress |
         normalization=_normalization(exported),
         fps=videos.fps,
         provenance={
-            "source": {"folder": folder.resolve().name, "layout": "class folders"},
+            "source": {"folder": root.resolve().name, "layout": "class folders"},
             "sampling": asdict(videos.sampling),
             "source_bytes": videos.source_bytes(),
             **({"exported_from": exported["store_digest"]} if exported else {}),
@@ -87,11 +84,6 @@ def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress |
         sources=[videos.source(clip) for clip in range(len(videos))],
         notes=_notes(videos, exported if options.size is None else {}),
     )
-
-
-def _clips(videos: "VideoDataset") -> Iterator[Array]:
-    for clip in range(len(videos)):
-        yield videos.pixels[clip, 0].transpose(0, 3, 1, 2)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -120,7 +112,7 @@ def _sampling(options: FolderOptions, exported: dict[str, Any]) -> dict[str, Any
         return given
     own = {"frames": exported["num_frames"], "stride": 1, "size": exported["size"], "resize": None}
     if own["size"] is not None and given["size"] in (None, own["size"]):
-        own["resize"] = "direct"  # at the exported size, so that no pixel changes
+        own["resize"] = "direct"  # keeps the exported size, so that no pixel changes
     return {key: own[key] if value is None else value for key, value in given.items()}
 
 
@@ -138,13 +130,13 @@ def _notes(videos: "VideoDataset", exported: dict[str, Any]) -> list[str]:
     sides, own = videos.frame_shape[1:], exported.get("sides")
     if own is not None and own != sides:
         notes.append(
-            f"frames were resized from {own[0]}x{own[1]} to {sides[0]}x{sides[1]} pixels, because videos are "
-            "imported as squares; export with --to npz to keep the shape"
+            f"frames were resized from {own[0]}x{own[1]} to {sides[0]}x{sides[1]} pixels, because imported "
+            "videos are square; export with --to npz to keep the shape"
         )
     if videos.failed:
         first = videos.failed[0]
         notes.append(
-            f"{counted(len(videos.failed), 'file')} skipped because decoding failed, first {first['file']}: "
-            f"{first['reason']}"
+            f"{counted(len(videos.failed), 'file')} skipped because decoding failed; the first is "
+            f"{first['file']}: {first['reason']}"
         )
     return notes

@@ -1,4 +1,4 @@
-"""Reads NumPy files: .npy is memory-mapped, .npz is read item by item. Nothing is unpickled."""
+"""Reads NumPy files without unpickling. .npy files are memory-mapped; .npz files are read item by item."""
 
 import io
 import lzma
@@ -14,6 +14,7 @@ import numpy as np
 
 from dfs_store.errors import DFSError, UnreadableClipsError
 from dfs_store.exchange.imports.arrays import Array, FoundArray
+from dfs_store.exchange.imports.raw import dtype_name, of_numpy
 from dfs_store.format.io.files import MappedFile
 from dfs_store.format.zarr.zip_files import list_archive
 
@@ -25,25 +26,25 @@ _DAMAGE = (
     KeyError, IndexError, OverflowError, OSError, EOFError, RuntimeError, MemoryError,
 )  # fmt: skip
 _MOST_HEADER_BYTES = 2**16
-_ALWAYS_BYTES, _MOST_EXPANSION = 2**28, 16  # limit of decompressing at once: bytes, or times the file size
+# The limit for decompressing at once: this number of bytes, or this multiple of the file's size.
+_ALWAYS_BYTES, _MOST_EXPANSION = 2**28, 16
 _REMEDY = "save arrays of numbers, not of objects, with np.savez(FILE, clips=clips, labels=labels)"
 
 
 def read_npy(path: str) -> list[FoundArray]:
-    """Returns the memory-mapped array of a .npy file.
+    """Memory-maps the array in a .npy file.
 
     Raises:
         UnreadableClipsError: the file is damaged or contains objects.
     """
     try:
-        array: Array = np.lib.format.open_memmap(path, mode="r")  # objects cannot be mapped
+        return [of_numpy("", np.lib.format.open_memmap(path, mode="r"))]  # raises an error for objects
     except _DAMAGE as error:
         raise UnreadableClipsError(f"{path} cannot be read as .npy ({error}); {_REMEDY}") from error
-    return [FoundArray("", array.shape, _dtype_name(array.dtype), lambda: iter(array), lambda: array)]
 
 
 def read_npz(path: str) -> list[FoundArray]:
-    """Returns the arrays of a .npz file, compressed or not. Only their headers are read.
+    """Lists the arrays in a .npz file, compressed or not, from their headers.
 
     Raises:
         UnreadableClipsError: the file is damaged.
@@ -52,10 +53,9 @@ def read_npz(path: str) -> list[FoundArray]:
         list_archive(MappedFile(os.path.realpath(path)), "its list of members")
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-            found = [_member(archive, path, info) for info in members]
+            return [_member(archive, path, info) for info in members]
     except (*_DAMAGE, DFSError) as error:
         raise UnreadableClipsError(f"{path} cannot be read as .npz ({error}); {_REMEDY}") from error
-    return found
 
 
 def _member(archive: zipfile.ZipFile, path: str, info: zipfile.ZipInfo) -> FoundArray:
@@ -82,7 +82,7 @@ def _member(archive: zipfile.ZipFile, path: str, info: zipfile.ZipInfo) -> Found
         array = np.frombuffer(data, dtype=dtype, count=math.prod(shape))
         return array.reshape(shape, order="F" if fortran else "C")
 
-    return FoundArray(name, shape, _dtype_name(dtype), items, whole)
+    return FoundArray(name, shape, dtype_name(dtype), items, whole)
 
 
 def _refused() -> Any:  # noqa: ANN401 - it never returns
@@ -95,7 +95,7 @@ def _pieces(path: str, member: str, start: int, count: int, size: int) -> Iterat
     if size > (most := max(_ALWAYS_BYTES, _MOST_EXPANSION * os.path.getsize(path))):
         raise UnreadableClipsError(
             f"{path}: reading {member} needs {size:,} bytes of memory at once, but the limit for a file of "
-            f"this size is {most:,}; save it with np.savez, which does not compress"
+            f"this size is {most:,}; save the file with np.savez, which does not compress"
         )
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:
@@ -103,12 +103,12 @@ def _pieces(path: str, member: str, start: int, count: int, size: int) -> Iterat
             for _ in range(count):
                 data = file.read(size)
                 if len(data) != size:
-                    raise UnreadableClipsError(f"{path}: {member} is truncated")
+                    raise UnreadableClipsError(f"{path}: {member} is truncated; save the file again")
                 yield data
     except UnreadableClipsError:
         raise
     except _DAMAGE as error:
-        raise UnreadableClipsError(f"{path}: {member} is damaged ({error})") from error
+        raise UnreadableClipsError(f"{path}: {member} is damaged ({error}); save the file again") from error
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -116,7 +116,3 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(file)
     return np.lib.format.read_array_header_2_0(file)
-
-
-def _dtype_name(dtype: np.dtype[Any]) -> str:
-    return "str" if dtype.kind == "U" else dtype.name

@@ -1,4 +1,4 @@
-"""Reads files of torch.save and safetensors without torch. Tensors are memory-mapped; no code is run."""
+"""Reads files written by torch.save or safetensors without torch. Memory-maps tensors and runs no code."""
 
 import io
 import math
@@ -31,17 +31,12 @@ from dfs_store.format.zarr.zip_files import read_members
 __all__ = ["read_safetensors", "read_torch"]
 
 _SAFETENSORS = {
-    "BF16": "bfloat16",
-    "BOOL": "bool",
-    **{f"F{bits}": f"float{bits}" for bits in (16, 32, 64)},
-    **{
-        f"{letter}{bits}": f"{word}int{bits}"
-        for letter, word in (("I", ""), ("U", "u"))
-        for bits in (8, 16, 32, 64)
-    },
-}
+    "F16": "float16", "F32": "float32", "F64": "float64", "BF16": "bfloat16", "BOOL": "bool",
+    "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64",
+    "U8": "uint8", "U16": "uint16", "U32": "uint32", "U64": "uint64",
+}  # fmt: skip
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-_HEADER_BYTES = 30  # of the header of a zip member, before its name
+_HEADER_BYTES = 30  # size of a zip member's header before the name
 _ZIP = b"PK\3\4"
 _MOST_HEADER_BYTES = 2**24
 Bytes = npt.NDArray[np.uint8]
@@ -50,25 +45,24 @@ _DAMAGE = (RefusedError, DFSError, OSError, ValueError, TypeError, KeyError, str
 
 
 def read_torch(path: str) -> list[FoundArray]:
-    """Returns the arrays in a file of torch.save, named by their paths in lists and dictionaries.
+    """Lists the arrays in a file written by torch.save, named by their paths in lists and dictionaries.
 
     Raises:
-        UnreadableClipsError: the file is damaged, or calls functions other than those with which tensors and
-            NumPy arrays are saved.
+        UnreadableClipsError: the file is damaged, or calls functions that are not used to save tensors or
+            NumPy arrays.
     """
     try:
         data = _mapped(path)
         content, bytes_of, order = (_zipped if data[:4].tobytes() == _ZIP else _legacy)(path, data)
 
         def tensor(name: str, parts: TensorParts) -> FoundArray:
-            strides, offset = parts.strides, parts.offset
             return found_raw(
                 name,
                 bytes_of(parts.storage),
                 parts.dtype,
                 parts.shape,
-                strides=strides,
-                offset=offset,
+                strides=parts.strides,
+                offset=parts.offset,
                 order=order,
             )
 
@@ -79,12 +73,17 @@ def read_torch(path: str) -> list[FoundArray]:
             "never runs code from a file. If you trust the file, load it in the program that wrote it, and "
             'save it again with torch.save({"clips": clips, "labels": labels}, FILE)'
         ) from error
+    except UnreadableClipsError as error:
+        raise UnreadableClipsError(f"{path} cannot be read: {error}") from error
     except _DAMAGE as error:
-        raise UnreadableClipsError(f"{path} cannot be read as a file of torch.save: {error}") from error
+        raise UnreadableClipsError(
+            f"{path} cannot be read as a file written by torch.save: {error}; save it again, or choose a "
+            "different file"
+        ) from error
 
 
 def read_safetensors(path: str) -> tuple[list[FoundArray], dict[str, str]]:
-    """Returns the tensors and the metadata of a safetensors file.
+    """Lists the tensors in a safetensors file, and reads its metadata.
 
     Raises:
         UnreadableClipsError: the file is damaged.
@@ -94,13 +93,18 @@ def read_safetensors(path: str) -> tuple[list[FoundArray], dict[str, str]]:
         (header_bytes,) = struct.unpack("<Q", data[:8].tobytes())
         if header_bytes > min(_MOST_HEADER_BYTES, data.size - 8):
             raise RefusedError(
-                f"its header should have {header_bytes:,} bytes, but the file has only {data.size:,}"
+                f"its header should have {header_bytes:,} bytes, but the limit is "
+                f"{min(_MOST_HEADER_BYTES, data.size - 8):,}"
             )
         header = parse_json(data[8 : 8 + header_bytes].tobytes())
         metadata, values = header.pop("__metadata__", {}), data[8 + header_bytes :]
         return [_stored(name, about, values) for name, about in header.items()], dict(metadata)
+    except UnreadableClipsError as error:
+        raise UnreadableClipsError(f"{path} cannot be read: {error}") from error
     except (*_DAMAGE, AttributeError) as error:
-        raise UnreadableClipsError(f"{path} cannot be read as safetensors: {error}") from error
+        raise UnreadableClipsError(
+            f"{path} cannot be read as safetensors: {error}; save it again, or choose a different file"
+        ) from error
 
 
 def _stored(name: str, about: dict[str, Any], values: Bytes) -> FoundArray:
@@ -121,13 +125,13 @@ def _mapped(path: str) -> Bytes:
 
 
 def _zipped(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
-    """Returns the contents of an archive, a reader of the bytes of a storage, and the byte order."""
+    """Reads an archive. Returns its contents, a function that reads a storage's bytes, and the byte order."""
     members = read_members(MappedFile(os.path.realpath(path)), "its archive")
 
     @cache
     def member(name: str) -> Bytes:
         if name not in members:
-            raise RefusedError(f"its archive has no {name[:80]!r}")
+            raise RefusedError(f"its archive does not contain {name[:80]!r}")
         header, size, limit = members[name]
         start = header + _HEADER_BYTES + sum(struct.unpack_from("<2H", data[header + 26 :].data))
         if start + size > limit:
@@ -136,7 +140,7 @@ def _zipped(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
 
     pickled = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(pickled) != 1:
-        raise RefusedError("it is a zip archive without the data.pkl of torch.save")
+        raise RefusedError("it is a zip archive without the file data.pkl that torch.save writes")
     root = pickled[0].removesuffix("data.pkl")
     if f"{root}constants.pkl" in members:
         raise RefusedError("it was written by torch.jit.save and contains a program, not data")
@@ -150,11 +154,11 @@ def _zipped(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
 
 
 def _legacy(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
-    """Returns the same for a file written by torch before 1.6: several pickles, then the storages."""
+    """Does the same for a file written by torch before 1.6: several pickles, followed by the storages."""
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         magic = read_pickle(mapped, data.size)
         if magic != _LEGACY_MAGIC:
-            raise RefusedError("it does not start like such a file; it is damaged, or has another format")
+            raise RefusedError("its first bytes do not match; it is damaged, or has a different format")
         read_pickle(mapped, data.size)
         system, storages = read_pickle(mapped, data.size), dict[str, Storage]()
         content = read_pickle(mapped, data.size, on_storage=lambda each: storages.setdefault(each.key, each))

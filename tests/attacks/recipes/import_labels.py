@@ -14,7 +14,7 @@ CLIPS = np.zeros((2, 2, 1, 2, 2), np.float32)
 
 
 @attack(
-    "must be numbers from 0|must be whole numbers|no labels",
+    "must be numbers from 0|must contain whole numbers|no labels",
     ".npz",
     labels=[
         np.array([0, 2**62]),

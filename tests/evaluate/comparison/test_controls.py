@@ -1,4 +1,4 @@
-"""Controls of a comparison: splits of equal frames, equal passes, and which rows are there already."""
+"""Controls of a comparison: splits with equal frames, equal passes, and rows that already exist."""
 
 import math
 
@@ -29,18 +29,18 @@ def test_every_split_keeps_at_least_as_many_frames_and_hardly_more(frames):
         assert 1 <= split["key_frames"] <= 8
 
 
-def test_a_split_takes_no_more_clips_than_the_smallest_class_has():
+def test_a_split_has_no_more_clips_than_the_smallest_class():
     assert [each["vpc"] for each in equal_frames_splits(40, 8, 12)] == [10, 5]
 
 
-def test_equal_passes_present_at_least_as_many_clips():
+def test_equal_passes_show_at_least_as_many_clips():
     comparison = asked(evaluation={"epochs": 100})
     rows = fixed_rows(comparison, method_rows(comparison, CLIPS), CLIPS)
     passes = [row.evaluation["epochs"] + 1 for row in rows if row.control == "equal-passes"]
     assert passes == [math.ceil(101 * vpc * 2 / 190) for vpc in (1, 5)]
 
 
-def test_a_compared_method_is_not_made_again_as_a_control():
+def test_a_compared_method_is_not_repeated_as_a_control():
     names = {row.control for row in fixed_rows(asked(), method_rows(asked(), CLIPS), CLIPS)}
     assert names == {"still", "equal-passes", "whole"}
     only = asked(methods=("dfs",), controls=("equal-clips",))
@@ -49,12 +49,12 @@ def test_a_compared_method_is_not_made_again_as_a_control():
 
 
 @pytest.mark.parametrize(("table", "rows"), [(1, 18), (2, 3), (3, 12), (4, 9), (5, 5), (6, 6)])
-def test_the_papers_tables(table, rows):
+def test_the_papers_tables_have_all_their_rows(table, rows):
     comparison = asked(**of_table(table))
     assert len({row.key for row in method_rows(comparison, CLIPS)}) == rows
 
 
-def test_rows_have_names_that_can_be_folders():
+def test_names_of_rows_are_valid_folder_names():
     plain = Row(method="dfs", vpc=1, settings={"lr": 3.5})
     assert plain.name == "dfs-vpc1-lr=3.5"
     own = Row(method="mine/x:y", vpc=1)
@@ -62,8 +62,8 @@ def test_rows_have_names_that_can_be_folders():
     assert own.name != Row(method="mine/x_y", vpc=1).name
 
 
-def test_two_specifications_are_told_apart_by_setting():
+def test_differences_between_specifications_are_listed_by_setting():
     kept = asked().to_json()
     assert differences(kept, asked(root="/elsewhere", device="cpu")) == []
-    assert differences(kept, asked(seeds=5)) == ["--seeds 3 there, 5 now"]
-    assert differences(kept, asked(settings={"lr": 2.0})) == ["--settings none there, lr=2.0 now"]
+    assert differences(kept, asked(seeds=5)) == ["--seeds was 3, is now 5"]
+    assert differences(kept, asked(settings={"lr": 2.0})) == ["--settings was none, is now lr=2.0"]

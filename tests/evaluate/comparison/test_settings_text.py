@@ -1,4 +1,4 @@
-"""Settings as text: the types they are read in, whose they are, and what is refused."""
+"""Settings given as text: their types, their owners, and the ones that are rejected."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_values_have_the_type_of_their_setting():
     }
 
 
-def test_settings_of_the_evaluation():
+def test_evaluation_settings_have_a_prefix():
     assert parse_settings(["model=cnn-gru", "evaluate.lr=0.1"], "--set") == {
         "evaluate.model": "cnn-gru",
         "evaluate.lr": 0.1,
@@ -40,11 +40,11 @@ def test_several_values():
         ("vpc=3", "set by `dfs compare` itself"),
     ],
 )
-def test_what_is_no_setting(text, said):
+def test_invalid_settings_are_rejected(text, said):
     with pytest.raises(SettingsError, match=said):
         parse_settings([text], "--set")
 
 
-def test_a_setting_is_given_once():
+def test_a_setting_must_not_be_given_twice():
     with pytest.raises(SettingsError, match="twice"):
         parse_settings(["batch-real=1", "batch_real=2"], "--set")

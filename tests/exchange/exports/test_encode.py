@@ -18,7 +18,7 @@ def decoded(data):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (6, 7), (48, 64)])
-def test_lossless_is_lossless_at_any_size(size):
+def test_lossless_videos_are_exact_at_any_size(size):
     pixels = np.random.default_rng(0).integers(0, 256, (5, *size, 3), dtype=np.uint8)
     again, rate = decoded(encode_video(pixels, 6.25, "lossless"))
     assert np.array_equal(again, pixels)
@@ -26,21 +26,21 @@ def test_lossless_is_lossless_at_any_size(size):
 
 
 @pytest.mark.parametrize("size", [(33, 45), (48, 64)])
-def test_lossy_is_close(size):
+def test_lossy_videos_are_close(size):
     pixels = np.rint(smooth_pixels(6, *size) * 255).astype(np.uint8).transpose(0, 2, 3, 1).copy()
     again, rate = decoded(encode_video(pixels, 8, "h264"))
     assert again.shape == pixels.shape
     assert rate == 8
     psnr = 10 * np.log10(255**2 / np.mean((again.astype(float) - pixels) ** 2))
-    assert psnr > (43 if size == (33, 45) else 36)  # colours at half the resolution cost most of the rest
+    assert psnr > (43 if size == (33, 45) else 36)  # even sizes have colours at half the resolution
 
 
-def test_pictures_are_exact():
+def test_images_are_exact():
     picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     assert np.array_equal(decoded(encode_png(picture))[0][0], picture)
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), 1e9])
-def test_frame_rates_that_nobody_shows_are_refused(fps):
+def test_unsupported_frame_rates_are_rejected(fps):
     with pytest.raises(SettingsError, match="--fps"):
         check_fps(fps)

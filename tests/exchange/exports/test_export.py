@@ -1,4 +1,4 @@
-"""Exports are readable by other libraries and by open_videos, atomic, and need little memory."""
+"""Exports are atomic, need little memory, and can be read by other libraries and by open_videos."""
 
 import json
 import os
@@ -42,11 +42,11 @@ def lines(path):
 
 
 @pytest.mark.parametrize("encoding", ["h264", "lossless", "png"])
-def test_videos_and_frames_are_real_clips_again(smooth, tmp_path, encoding):
+def test_exported_videos_and_frames_can_be_opened_as_real_clips(smooth, tmp_path, encoding):
     to, num_files = ("frames", 4 * (4 + 1) + 2) if encoding == "png" else ("videos", 4 + 2)
     done = export(smooth, tmp_path / "v", to, encoding=encoding)
     assert (done.clips, done.files, done.fps, done.cut_share) == (4, num_files, 6.25, 0)
-    # 60 pixels are what clips of 56 are cut from, so nothing is scaled on the way.
+    # Clips of 56 pixels are cropped from 60 pixels, so that no frame is scaled.
     videos = open_videos(tmp_path / "v", frames=4, stride=1, size=56)
     store = open_store(smooth)
     assert videos.classes == ["left", "right"]
@@ -65,7 +65,7 @@ def test_videos_and_frames_are_real_clips_again(smooth, tmp_path, encoding):
     }  # fmt: skip
 
 
-def test_frames_are_pictures_with_their_key_frames_beside(tmp_path):
+def test_frames_are_exported_with_the_names_of_the_key_frames(tmp_path):
     import cv2
 
     with StoreWriter(tmp_path / "s.h5", num_frames=4, frame_shape=(3, 5, 7), class_names=["a/b"]) as writer:
@@ -79,10 +79,10 @@ def test_frames_are_pictures_with_their_key_frames_beside(tmp_path):
     assert np.array_equal(read, pixels_of(open_store(tmp_path / "s.h5"), 0))
 
 
-# webdataset leaves the last shard that it read for the garbage collector to close
+# webdataset does not close the last shard that it reads.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("encoding", ["npy", "h264"])
-def test_shards_are_read_by_webdataset(smooth, tmp_path, encoding):
+def test_webdataset_reads_the_shards(smooth, tmp_path, encoding):
     wds = pytest.importorskip("webdataset")
     limit = 150_000 if encoding == "npy" else 10_240
     export(smooth, tmp_path / "w", "webdataset", encoding=encoding, shard_bytes=limit)
@@ -98,13 +98,13 @@ def test_shards_are_read_by_webdataset(smooth, tmp_path, encoding):
     if encoding == "npy":
         assert np.array_equal(found[3][0], pixels_of(open_store(smooth), 3))
         assert found[3][2]["class_name"] == "right"
-        with pytest.raises(SettingsError, match=r"is too small for a clip.*--encoding h264"):
+        with pytest.raises(SettingsError, match=r"is too small for clip 0.*--encoding h264"):
             export(smooth, tmp_path / "x", "webdataset", shard_bytes=10_000)
         assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_npz_holds_all_of_it_without_pickles(smooth, tmp_path, dtype):
+def test_npz_contains_clips_and_metadata_without_pickles(smooth, tmp_path, dtype):
     export(smooth, tmp_path / "n.npz", "npz", encoding=dtype, classes=["right"])
     store = open_store(smooth)
     with np.load(tmp_path / "n.npz", allow_pickle=False) as found:
@@ -122,7 +122,7 @@ def test_npz_holds_all_of_it_without_pickles(smooth, tmp_path, dtype):
         assert str(found["digest"]) == store.attributes["digest"]
 
 
-def test_hugging_face_finds_files_and_labels(tmp_path, monkeypatch):
+def test_hugging_face_loads_videos_and_labels(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
     names = ["test", "a/b", "..", "走る"]
@@ -136,7 +136,7 @@ def test_hugging_face_finds_files_and_labels(tmp_path, monkeypatch):
     assert [row["num_key_frames"] for row in rows] == [4] * 4
 
 
-def test_hugging_face_shows_key_frames_without_a_video_decoder(smooth, tmp_path, monkeypatch):
+def test_hugging_face_loads_key_frames_without_a_video_decoder(smooth, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
     export(smooth, tmp_path / "hf", "huggingface")
@@ -148,7 +148,7 @@ def test_hugging_face_shows_key_frames_without_a_video_decoder(smooth, tmp_path,
         assert np.array_equal([np.asarray(picture) for picture in row["key_frames"]], pixels)
 
 
-def test_key_frames_are_a_row_of_pictures_per_clip(tmp_path):
+def test_the_key_frames_of_a_clip_are_listed_in_a_row(tmp_path):
     with StoreWriter(tmp_path / "s.h5", num_frames=9, frame_shape=(3, 5, 7), class_names=["a/b"]) as writer:
         for positions in ([0, 8], [0, 3, 8]):
             frames = np.random.default_rng(0).uniform(0, 1, (len(positions), 3, 5, 7))
@@ -166,12 +166,13 @@ def test_key_frames_are_a_row_of_pictures_per_clip(tmp_path):
     assert "path: key_frames/**" in (tmp_path / "hf" / "README.md").read_text()
 
 
-def test_the_card_says_what_it_is_and_the_store_goes_along(smooth, tmp_path):
+def test_the_card_describes_the_dataset_and_the_store_is_included(smooth, tmp_path):
     export(smooth, tmp_path / "hf", "huggingface", classes=["left"])
     card = (tmp_path / "hf" / "README.md").read_text()
     for said in (
         'license: "unknown"', "- video-classification", "- n<1K", "| source dataset | waves |",
-        "| seed | 1 |", "2 clips of 1 class, made from waves", "load_dataset(", "FOLDER/store/s.h5",
+        "| seed | 1 |", "2 clips of 4 frames in 1 class, made from waves", "load_dataset(",
+        "FOLDER/store/s.h5",
     ):  # fmt: skip
         assert said in card
     programs = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
@@ -185,7 +186,7 @@ def test_the_card_says_what_it_is_and_the_store_goes_along(smooth, tmp_path):
     assert "DFSDataset" not in (tmp_path / "hf2" / "README.md").read_text()
 
 
-def test_a_card_cannot_be_written_by_a_class_name(tmp_path):
+def test_class_names_cannot_inject_markup_into_the_card(tmp_path):
     names = ["# x\n</details>", "```\n# heading", "<script>"]
     write_smooth_store(tmp_path / "s.zarr", class_names=names, clips_per_class=1, size=(8, 8))
     export(tmp_path / "s.zarr", tmp_path / "hf", "huggingface", license="x\ntags: [y]")
@@ -210,7 +211,7 @@ def test_only_an_earlier_export_is_replaced(smooth, tmp_path, to):
     assert not list(tmp_path.glob(".*.partial"))
 
 
-def test_settings_outside_their_rule_are_refused(smooth, tmp_path):
+def test_invalid_settings_are_rejected(smooth, tmp_path):
     for options, said in (
         ({"to": "gif"}, "videos, frames"), ({"to": "npz", "encoding": "h264"}, "uint8, float32"),
         ({"to": "videos", "fps": -1.0}, "--fps"), ({"to": "huggingface", "license": " "}, "--license"),
@@ -225,7 +226,7 @@ def test_settings_outside_their_rule_are_refused(smooth, tmp_path):
         export(smooth, tmp_path / "no" / "v", "videos")
 
 
-def test_memory_stays_at_a_clip(tmp_path):
+def test_exports_need_the_memory_of_a_few_clips(tmp_path):
     path = write_smooth_store(tmp_path / "s.zarr", clips_per_class=20, num_frames=8)
     clip_bytes = 8 * 3 * 60 * 60 * 4
     for to in ("npz", "webdataset"):
@@ -238,15 +239,15 @@ def test_memory_stays_at_a_clip(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_an_export_that_is_killed_leaves_nothing_there(tmp_path, number):
-    # So many that the signal comes before the end on a busy machine, too.
+def test_an_export_that_is_killed_leaves_no_output(tmp_path, number):
+    # There are enough clips that the signal arrives before the end even on a busy machine.
     path = write_smooth_store(tmp_path / "s.zarr", clips_per_class=500)
     words = ("export", path, "--to", "frames", "--out", tmp_path / "o")
     running = subprocess.Popen(
         [sys.executable, "-m", "dfs_store.cli", *words],
         cwd=ROOT,
         stderr=subprocess.PIPE,
-        # What a shell starts in the background ignores Ctrl-C, and so would its children.
+        # Processes that a shell starts in the background ignore Ctrl-C, and so do their children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
@@ -266,7 +267,7 @@ def test_an_export_that_is_killed_leaves_nothing_there(tmp_path, number):
         assert not list(tmp_path.glob(".o.*"))
 
 
-def test_a_damaged_store_leaves_nothing(smooth, tmp_path):
+def test_the_export_of_a_damaged_store_leaves_no_output(smooth, tmp_path):
     frames = open_store(smooth).stored_frames(12, 13).tobytes()
     file = smooth / "key_frames" / "c.0.0.0.0"
     flip(file, file.read_bytes().index(frames))
@@ -275,7 +276,7 @@ def test_a_damaged_store_leaves_nothing(smooth, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["s.zarr"]
 
 
-def test_soft_labels_go_along_for_the_classes_that_are_kept(tmp_path):
+def test_soft_labels_are_exported_for_the_classes_that_are_kept(tmp_path):
     content(with_soft_labels=True).write(tmp_path / "s.zarr")
     export(tmp_path / "s.zarr", tmp_path / "all.npz", "npz")
     with np.load(tmp_path / "all.npz") as found:

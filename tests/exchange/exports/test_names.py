@@ -1,4 +1,4 @@
-"""Folder names of classes: unchanged if possible, and never outside, hidden, reserved or equal."""
+"""Folder names of classes are unchanged if possible, and never outside, hidden, reserved or equal."""
 
 import os
 import unicodedata
@@ -9,23 +9,9 @@ from hypothesis import strategies as st
 from dfs_store.exchange.exports.names import folder_names
 
 NASTY = [
-    "..",
-    ".",
-    "/",
-    "a/b",
-    "a_b",
-    "a\\b",
-    "CON",
-    "con.txt",
-    "train",
-    "Test",
-    " a",
-    "a ",
-    "A",
-    "a",
-    "ä",
+    "..", ".", "/", "a/b", "a_b", "a\\b", "CON", "con.txt", "train", "Test", " a", "a ", "A", "a", "ä",
     "a\u0308",
-]
+]  # fmt: skip
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=12, unique=True))
@@ -46,7 +32,7 @@ def test_every_class_has_its_own_folder(names):
     assert not {"con", "train", "test", "val", "validation"} & set(shown)
 
 
-def test_safe_names_stay_and_others_say_what_they_were():
+def test_valid_names_stay_and_others_remain_recognisable():
     assert folder_names(["Ride Bike", "走る", "a.b-c"]) == {
         "Ride Bike": "Ride Bike",
         "走る": "走る",

@@ -1,4 +1,4 @@
-"""Croissant metadata, validated and read by mlcroissant."""
+"""Croissant metadata can be validated and read by mlcroissant."""
 
 import json
 
@@ -10,7 +10,7 @@ from dfs_store.exchange import export_store
 from dfs_store.exchange.exports.export import ExportSettings
 
 mlc = pytest.importorskip("mlcroissant")
-# rdflib's own use of a class that it deprecates
+# rdflib uses a class of its own that it has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
@@ -40,7 +40,7 @@ def exported(tmp_path):
     return tmp_path / "out"
 
 
-def test_it_is_valid_and_its_records_can_be_read(exported):
+def test_the_metadata_is_valid_and_the_records_can_be_read(exported):
     dataset = mlc.Dataset(jsonld=str(exported / "croissant.json"))
     assert not dataset.metadata.ctx.issues.errors
     assert not dataset.metadata.ctx.issues.warnings
@@ -67,7 +67,7 @@ def test_core_and_responsible_fields_are_filled_in(exported):
     assert metadata.date_created.year == 2026
 
 
-def test_nothing_names_a_folder_of_this_machine(exported, tmp_path):
+def test_no_file_contains_a_path_on_this_machine(exported, tmp_path):
     files = [path for path in exported.rglob("*") if path.is_file()]
     assert {path.name for path in files} == {
         "croissant.json",
@@ -82,7 +82,7 @@ def test_nothing_names_a_folder_of_this_machine(exported, tmp_path):
         assert len(store) == 3
 
 
-def test_a_changed_file_is_noticed(exported):
+def test_a_changed_file_is_detected(exported):
     with (exported / "clips.jsonl").open("a") as file:
         file.write(" ")
     dataset = mlc.Dataset(jsonld=str(exported / "croissant.json"))

@@ -1,4 +1,4 @@
-"""The forms in which condensation projects save clips are read or rejected with a clear error."""
+"""Clips are read in the forms in which condensation projects save them, or rejected with a clear error."""
 
 import re
 from argparse import Namespace
@@ -76,7 +76,7 @@ READ = {
 
 @pytest.mark.parametrize("name", READ)
 @pytest.mark.parametrize("kind", ["zip", "legacy", "protocol 5"])
-def test_what_condensation_projects_save_is_read(tmp_path, name, kind):
+def test_files_written_by_condensation_projects_are_read(tmp_path, name, kind):
     content, clips, labels, said = READ[name]
     found, numbers, dense = read(
         tmp_path, content, legacy=kind == "legacy", protocol=5 if kind == "protocol 5" else 2
@@ -116,7 +116,7 @@ REFUSED = {
     "three and three": ({"x": X[:, :3], "y": Y}, {}, r"--layout NTCHW"),
     "height three": ({"x": X.permute(0, 1, 3, 4, 2)[:, :, :3], "y": Y}, {}, r"--layout NTHWC"),
     "two names": ({"x": X, "y": Y}, {"classes": "a,b"}, r"there are 2 class names"),
-    "from 1 with names": ({"x": X, "y": Y + 1}, {"classes": "a,b,c"}, r"start at 1: save labels - 1"),
+    "from 1 with names": ({"x": X, "y": Y + 1}, {"classes": "a,b,c"}, r"start at 1; save labels - 1"),
 }  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def test_ambiguous_contents_are_rejected(tmp_path, name):
         read(tmp_path, content, **options)
 
 
-def test_parts_can_be_asked_for(tmp_path):
+def test_parts_can_be_selected_by_name(tmp_path):
     data = {"data": [[X, Y], [LAST, Y.flip(0)]]}
     assert np.array_equal(read(tmp_path, data, clips_key="data.0.0")[0], X.numpy())
     assert read(tmp_path, data, clips_key="data.0.0")[1] == Y.tolist()
@@ -178,7 +178,7 @@ FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
     dtype=st.sampled_from([*FLOATS, torch.uint8]),
     legacy=st.booleans(),
 )
-def test_any_container_dtype_label_form_and_layout_give_the_same(
+def test_any_container_dtype_label_form_and_layout_gives_the_same_clips(
     tmp_path_factory, data, container, form, label_form, axes, dtype, legacy
 ):
     labels = data.draw(st.lists(st.integers(0, 3), min_size=2, max_size=5))
@@ -202,7 +202,7 @@ def test_any_container_dtype_label_form_and_layout_give_the_same(
 
 @settings(max_examples=100, deadline=None)
 @given(data=st.binary(min_size=1, max_size=300), start=st.sampled_from([b"", b"\x80\x02", b"\x80\x04"]))
-def test_any_bytes_are_refused_by_name(tmp_path_factory, data, start):
+def test_random_bytes_are_rejected_with_the_name_of_the_file(tmp_path_factory, data, start):
     path = tmp_path_factory.mktemp("bytes") / "c.pt"
     path.write_bytes(start + data)
     with pytest.raises(DFSError, match=r"c\.pt"):

@@ -1,4 +1,4 @@
-"""Imports preserve every bit and never run code from a file."""
+"""Imports preserve every bit, and never run code from a file."""
 
 import hashlib
 import os
@@ -69,7 +69,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("legacy", [False, True])
-def test_what_scripts_save_is_stored_bit_by_bit(tmp_path, form, legacy):
+def test_clips_saved_by_scripts_are_stored_bit_by_bit(tmp_path, form, legacy):
     content, options, labels = FORMS[form]
     torch.save(content, tmp_path / "c.pt", _use_new_zipfile_serialization=not legacy)
     store = imported(tmp_path / "c.pt", **options)
@@ -90,7 +90,7 @@ def test_other_floats_become_float32(tmp_path, dtype):
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz", "compressed.npz", "safetensors"])
-def test_numpy_and_safetensors(tmp_path, suffix):
+def test_numpy_and_safetensors_files_are_read(tmp_path, suffix):
     path = tmp_path / f"c.{suffix}"
     if suffix == "npy":
         np.save(path, CLIPS.numpy())
@@ -109,7 +109,7 @@ def test_numpy_and_safetensors(tmp_path, suffix):
     assert store.class_names == (["class_0", "class_1", "class_2"] if suffix == "npy" else ["x", "y", "z"])
 
 
-def test_labels_may_lie_in_a_file_of_their_own(tmp_path):
+def test_labels_can_be_in_a_separate_file(tmp_path):
     torch.save(CLIPS, tmp_path / "c.pt")
     torch.save(LABELS, tmp_path / "l.pt")
     (tmp_path / "l.txt").write_text("run\nsit\nrun\njump\n")
@@ -164,7 +164,7 @@ def test_implausible_values_are_reported(tmp_path, values, normalization, said):
     assert done.largest == pytest.approx(clips.max())
 
 
-def test_values_as_they_should_be_are_not_talked_about(tmp_path):
+def test_plausible_values_are_not_reported(tmp_path):
     np.save(tmp_path / "c.npy", np.random.default_rng(0).uniform(-1.7, 2.2, (2, 4, 3, 5, 5)))
     options = ImportSettings(file=FileOptions(clips_per_class=1), normalization="imagenet")
     done = import_clips(tmp_path / "c.npy", tmp_path / "o.h5", options)
@@ -181,7 +181,7 @@ class Hostile:
 
 
 @pytest.mark.parametrize("kind", ["zip", "legacy", "bare pickle", "npy", "npz"])
-def test_a_hostile_pickle_is_refused_and_does_nothing(tmp_path, kind):
+def test_a_hostile_pickle_is_rejected_and_not_run(tmp_path, kind):
     proof, path = tmp_path / "run", tmp_path / ("c.pt" if not kind.startswith("np") else f"c.{kind}")
     content = {"clips": CLIPS, "extra": Hostile(proof)}
     if kind == "bare pickle":
@@ -199,14 +199,14 @@ def test_a_hostile_pickle_is_refused_and_does_nothing(tmp_path, kind):
     if kind in ("zip", "legacy"):
         assert f"call {os.system.__module__}.system," in str(refused.value)
     if kind == "npz":
-        with pytest.raises(UnreadableClipsError, match="clips must be of dtype"):
+        with pytest.raises(UnreadableClipsError, match="the dtype of clips must be one of"):
             imported(path, clips_per_class=1, clips_key="clips")
     assert not proof.exists()
     assert sorted(each.name for each in tmp_path.iterdir()) == [path.name]
 
 
 @pytest.mark.parametrize("suffix", ["pt", "npz", "npy", "safetensors"])
-def test_damaged_files_are_refused(tmp_path, suffix):
+def test_damaged_files_are_rejected(tmp_path, suffix):
     if suffix == "safetensors":
         pytest.importorskip("safetensors")
     path = tmp_path / f"c.{suffix}"
@@ -231,7 +231,7 @@ def test_damaged_files_are_refused(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_a_flipped_bit_is_noticed_and_leaves_nothing(tmp_path, save):
+def test_a_flipped_bit_is_detected_and_leaves_no_output(tmp_path, save):
     path = tmp_path / "c.npz"
     save(path, labels=LABELS.numpy(), clips=CLIPS.numpy())
     data = bytearray(path.read_bytes())
@@ -256,7 +256,7 @@ def test_small_files_cannot_claim_large_clips(tmp_path):
         imported(tmp_path / "c.npz", clips_per_class=1)
 
 
-def test_what_can_be_read_in_two_ways_is_asked_for(tmp_path):
+def test_ambiguous_files_need_an_option(tmp_path):
     for content, options, said in (
         ({"a": CLIPS, "b": CLIPS + 1}, {"clips_per_class": 1}, r"--clips-key a"),
         ({"clips": CLIPS, "s": LABELS, "t": LABELS}, {}, r"--labels-key s"),
@@ -271,7 +271,7 @@ def test_what_can_be_read_in_two_ways_is_asked_for(tmp_path):
         with pytest.raises(SettingsError, match=said):
             imported(tmp_path / "c.pt", **options)
     torch.save({"x": LABELS}, tmp_path / "c.pt")
-    with pytest.raises(UnreadableClipsError, match=r"contains no array of clips.*only x \(4,\) int64"):
+    with pytest.raises(UnreadableClipsError, match=r"contains no array of clips.*it contains x \(4,\) int64"):
         imported(tmp_path / "c.pt")
     with pytest.raises(DatasetNotFoundError):
         imported(tmp_path / "no.pt")
@@ -281,7 +281,7 @@ def test_what_can_be_read_in_two_ways_is_asked_for(tmp_path):
     assert not (tmp_path / "out.zarr").exists()
 
 
-def test_values_that_are_not_finite_name_the_clip_and_leave_nothing(tmp_path):
+def test_values_that_are_not_finite_are_rejected_with_the_number_of_the_clip(tmp_path):
     clips = CLIPS.clone()
     clips[2, 1, 0, 0, 0] = float("nan")
     torch.save(clips, tmp_path / "c.pt")
@@ -294,14 +294,14 @@ def test_values_that_are_not_finite_name_the_clip_and_leave_nothing(tmp_path):
 
 
 def piecewise(num_frames=9):
-    """(1, T, 3, 6, 7): a clip that its frames 0, 4 and 8 rebuild exactly."""
+    """Returns a batch of one clip, (1, T, 3, 6, 7), that frames 0, 4 and 8 rebuild exactly."""
     ends = np.random.default_rng(1).normal(size=(3, 3, 6, 7))
     times = np.arange(num_frames)
     weights = np.stack([np.interp(times, [0, 4, 8], row) for row in np.eye(3)], axis=1)
     return np.einsum("tk,kchw->tchw", weights, ends)[None].astype(np.float32)
 
 
-def test_clips_can_be_kept_as_the_key_frames_that_rebuild_them(tmp_path):
+def test_the_key_frames_that_rebuild_a_clip_best_are_kept(tmp_path):
     np.save(tmp_path / "c.npy", piecewise())
     for options in ({"key_frames": 3}, {"max_error": 0.01}):
         store = imported(tmp_path / "c.npy", clips_per_class=1, **options)
@@ -319,7 +319,7 @@ def test_clips_can_be_kept_as_the_key_frames_that_rebuild_them(tmp_path):
             Fitting(**bad)
 
 
-def test_a_budget_is_shared_out_among_clips(tmp_path):
+def test_a_budget_is_distributed_over_the_clips(tmp_path):
     still = np.broadcast_to(piecewise()[:, :1], piecewise().shape)
     np.save(tmp_path / "c.npy", np.concatenate([still, piecewise()]))
     frame_bytes = 3 * 6 * 7 * 4
@@ -327,11 +327,11 @@ def test_a_budget_is_shared_out_among_clips(tmp_path):
     assert [store.positions(clip).tolist() for clip in range(2)] == [[0], [0, 4, 8]]
     report = store.storage
     assert report.key_frame_bytes + report.index_bytes <= 4 * (frame_bytes + 100)
-    with pytest.raises(SettingsError, match=r"--budget 100 is too small: 2 clips need .* room for 0"):
+    with pytest.raises(SettingsError, match=r"--budget 100 is too small: 2 clips need .* only 0 fit"):
         imported(tmp_path / "c.npy", clips_per_class=1, budget="100")
 
 
-def test_a_budget_is_kept_exactly_by_a_thousand_clips_of_tiny_frames(tmp_path):
+def test_a_budget_is_used_fully_by_a_thousand_clips_with_tiny_frames(tmp_path):
     clips = np.random.default_rng(0).integers(0, 256, (1000, 4, 1, 1, 5), dtype=np.uint8)
     np.save(tmp_path / "c.npy", clips)
     budget = 1000 * 60 + 7
@@ -345,9 +345,9 @@ def test_a_budget_is_kept_exactly_by_a_thousand_clips_of_tiny_frames(tmp_path):
 
 @settings(max_examples=12, deadline=None)
 @given(content=stores(max_clips=3, dtype="float32"), encoding=st.sampled_from(["float32", "uint8"]))
-def test_npz_and_back_is_the_identity_within_rounding(tmp_path_factory, content, encoding):
+def test_exporting_to_npz_and_importing_is_the_identity_within_rounding(tmp_path_factory, content, encoding):
     folder = tmp_path_factory.mktemp("law")
-    content.class_names[:] = [f"{name}-" for name in content.class_names]  # NumPy drops a NUL at the end
+    content.class_names[:] = [f"{name}-" for name in content.class_names]  # NumPy drops a trailing NUL
     content.write(folder / "a.zarr")
     export_store(folder / "a.zarr", folder / "n.npz", ExportSettings("npz", encoding))
     import_clips(folder / "n.npz", folder / "b.zarr", ImportSettings(file=FileOptions(layout="NTCHW")))
@@ -366,7 +366,7 @@ def test_npz_and_back_is_the_identity_within_rounding(tmp_path_factory, content,
 @pytest.mark.parametrize(
     ("to", "encoding"), [("videos", "lossless"), ("frames", "png"), ("huggingface", "lossless")]
 )
-def test_an_export_comes_back_with_its_names_and_pixels(tmp_path, to, encoding):
+def test_an_imported_export_has_the_same_names_and_pixels(tmp_path, to, encoding):
     names = ["z/../x", "a", "test"]
     write_smooth_store(tmp_path / "s.zarr", class_names=names, size=(16, 16))
     export_store(tmp_path / "s.zarr", tmp_path / "e", ExportSettings(to, encoding))
@@ -374,7 +374,7 @@ def test_an_export_comes_back_with_its_names_and_pixels(tmp_path, to, encoding):
     first, second = open_store(tmp_path / "s.zarr"), open_store(tmp_path / "b.h5")
     assert second.class_names == names
     assert second.normalization == first.normalization
-    # Clips come in the order of their folders' names.
+    # Clips are in the order of their folders' names.
     by_label = {label: np.flatnonzero(second.labels == label) for label in range(3)}
     for label in range(3):
         for old, new in zip(np.flatnonzero(first.labels == label), by_label[label], strict=True):
@@ -384,7 +384,7 @@ def test_an_export_comes_back_with_its_names_and_pixels(tmp_path, to, encoding):
     assert second.attributes["provenance"]["exported_from"] == first.attributes["digest"]
 
 
-def test_scaling_of_an_export_that_is_not_square_is_reported(tmp_path):
+def test_resizing_an_export_that_is_not_square_is_reported(tmp_path):
     write_smooth_store(tmp_path / "s.zarr", size=(16, 24), clips_per_class=1)
     export_store(tmp_path / "s.zarr", tmp_path / "e", ExportSettings("frames"))
     told = import_clips(tmp_path / "e", tmp_path / "b.h5")
@@ -393,7 +393,7 @@ def test_scaling_of_an_export_that_is_not_square_is_reported(tmp_path):
     assert import_clips(tmp_path / "e", tmp_path / "c.h5", asked).notes == []
 
 
-def test_a_folder_of_videos_is_cut_as_asked(tmp_path):
+def test_a_folder_of_videos_is_sampled_with_the_given_options(tmp_path):
     from tests.videos.making import make_folder
 
     make_folder(tmp_path / "v", clips=2)
@@ -409,7 +409,7 @@ def test_a_folder_of_videos_is_cut_as_asked(tmp_path):
     assert store.attributes["provenance"]["sampling"]["stride"] == 2
 
 
-def test_memory_stays_at_a_clip(tmp_path):
+def test_imports_need_the_memory_of_a_few_clips(tmp_path):
     clips = np.zeros((40, 8, 3, 60, 60), np.float32)
     np.savez(tmp_path / "c.npz", clips=clips)
     np.save(tmp_path / "c.npy", clips)
@@ -423,7 +423,7 @@ def test_memory_stays_at_a_clip(tmp_path):
             tracemalloc.stop()
 
 
-def test_an_encoded_import_states_the_error_of_the_rebuilt_clips(tmp_path):
+def test_an_encoded_import_reports_the_error_of_the_rebuilt_clips(tmp_path):
     pixels = np.stack([smooth_pixels(5, 24, 24, seed=seed) for seed in range(3)])
     np.save(tmp_path / "clips.npy", np.rint(pixels * 255).astype(np.uint8).transpose(0, 1, 3, 4, 2))
     settings = ImportSettings(
@@ -440,6 +440,6 @@ def test_an_encoded_import_states_the_error_of_the_rebuilt_clips(tmp_path):
 
 
 @pytest.mark.parametrize("fitting", [Fitting(max_error=2.0), Fitting(budget="1MiB")])
-def test_errors_before_encoding_do_not_decide_an_encoded_import(fitting):
+def test_options_that_measure_errors_before_encoding_are_rejected(fitting):
     with pytest.raises(SettingsError, match="cannot be used with --encoding"):
         ImportSettings(encoding="avif", fitting=fitting)

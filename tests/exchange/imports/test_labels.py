@@ -1,4 +1,4 @@
-"""Labels from numbers, names and counting, and errors for labels that do not match."""
+"""Labels from numbers, names and counts, and errors for labels that do not match."""
 
 import json
 
@@ -9,14 +9,14 @@ from dfs_store.errors import DatasetNotFoundError, SettingsError, UnreadableClip
 from dfs_store.exchange.imports.labels import class_names_of, counted_labels, labels_of, read_lines
 
 
-def test_names_come_from_text_or_file(tmp_path):
+def test_class_names_are_read_from_text_or_a_file(tmp_path):
     assert class_names_of("a, b") == ["a", "b"]
     assert class_names_of(None) is None
     (tmp_path / "n.txt").write_text("\ufeffride, bike\n\n走る\n", encoding="utf-8")
     assert class_names_of(str(tmp_path / "n.txt")) == ["ride, bike", "走る"]
     (tmp_path / "n.json").write_text(json.dumps(["a", "b"]))
     assert class_names_of(str(tmp_path / "n.json")) == ["a", "b"]
-    for text, said in ((",", "at least one"), ("a,a", "twice")):
+    for text, said in ((",", "at least one"), ("a,a", "2 times")):
         with pytest.raises(SettingsError, match=said):
             class_names_of(text)
 
@@ -53,15 +53,15 @@ def test_labels_are_numbers_or_names():
         ([0, 2, 0], ["a", "b"], "there are 2 class names"),
         ([0, 0.5, 1], None, "whole numbers"),
         ([0, np.nan, 1], None, "whole numbers"),
-        (["a", "c", "a"], ["a", "b"], "'c' is not one of the classes a, b"),
+        (["a", "c", "a"], ["a", "b"], "every label must be one of a, b, got 'c'"),
     ],
 )
-def test_labels_that_do_not_fit_are_refused(labels, names, said):
+def test_labels_that_do_not_match_are_rejected(labels, names, said):
     with pytest.raises(SettingsError, match=said):
         labels_of(np.array(labels), 3, names, "l")
 
 
 @pytest.mark.parametrize("clips_per_class", [0, -1, 3])
-def test_counts_must_come_out_even(clips_per_class):
+def test_clips_per_class_must_divide_the_number_of_clips(clips_per_class):
     with pytest.raises(SettingsError, match="divide the number of clips, 4"):
         counted_labels(4, clips_per_class, None)

@@ -1,4 +1,4 @@
-"""Layouts are detected if unambiguous, and must be set otherwise."""
+"""Layouts are detected if they are unambiguous, and must be set otherwise."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from dfs_store.exchange.imports.layout import LAYOUTS, find_layout
         ((2, 1, 16, 8, 9), "NCTHW"),
     ],
 )
-def test_one_reading_is_taken(shape, name):
+def test_an_unambiguous_layout_is_detected(shape, name):
     found = find_layout(shape, "auto", "clips")
     assert found.name == name
     clip = np.zeros(shape, np.uint8)[0]
@@ -25,7 +25,7 @@ def test_one_reading_is_taken(shape, name):
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 3, 8, 9), (2, 16, 3, 8, 3), (2, 5, 7, 8, 9)])
-def test_two_readings_or_none_are_asked_for(shape):
+def test_an_ambiguous_or_unknown_layout_must_be_set(shape):
     with pytest.raises(SettingsError, match=r"--layout NTCHW \(") as refused:
         find_layout(shape, "auto", "clips")
     assert "--layout N" in str(refused.value).partition("--layout NTCHW")[2]
@@ -33,7 +33,7 @@ def test_two_readings_or_none_are_asked_for(shape):
         assert find_layout(shape, name, "clips").name == name
 
 
-def test_other_shapes_and_names_are_refused():
+def test_invalid_shapes_and_layouts_are_rejected():
     with pytest.raises(UnreadableClipsError, match=r"\(N, T, C, H, W\)"):
         find_layout((2, 3, 8, 9), "auto", "clips")
     with pytest.raises(UnreadableClipsError, match="without empty axes"):
