@@ -146,7 +146,7 @@ def _of_store(
     from dfs_store.videos.of_store import clips_to_test_on
 
     with open_store(path) as store:
-        provenance = store.attributes.get("provenance") or {}
+        provenance = store.provenance
         own = {
             "dataset": source_name(str(provenance.get("dataset"))),
             "split": store.provenance_object("config").get("split"),

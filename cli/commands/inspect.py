@@ -43,7 +43,7 @@ def describe(store: "KeyFrameStore") -> dict[str, Any]:
     """Returns the content of `dfs inspect --json`, without the schema."""
     from dfs_store.report.tables import key_frames_per_clip
 
-    provenance = store.attributes.get("provenance") or {}
+    provenance = store.provenance
     return {
         "format_version": store.attributes["format_version"],
         "container": store.container,

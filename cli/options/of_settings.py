@@ -37,7 +37,7 @@ def typer_option(name: str) -> Any:  # noqa: ANN401 - Typer's own type is privat
         f"{flag}/--no-{flag[2:]}" if has_negative else flag,
         metavar=about.metavar,
         help=about.help.replace("{methods}", ", ".join(method_names())),
-        show_default=_shown(setting.default),
+        show_default=about.shown or _shown(setting.default),
         autocompletion=complete,
         rich_help_panel=about.panel,
         parser={"split": _official_split, "vpc": clips_per_class}.get(name),

@@ -64,6 +64,7 @@ class Option(NamedTuple):
         metavar: placeholder for the value in the help; None for the type's name.
         words: values for shell completion, in addition to the words of a Literal.
         check: called with the flag and the value unless the value is None; raises SettingsError.
+        shown: what the help shows as the default if the default is None.
     """
 
     help: str
@@ -71,6 +72,7 @@ class Option(NamedTuple):
     metavar: str | None
     words: tuple[str, ...]
     check: Check | None
+    shown: str | None
 
 
 def _set(
@@ -81,8 +83,9 @@ def _set(
     metavar: str | None = None,
     words: tuple[str, ...] = (),
     check: Check | None = None,
+    shown: str | None = None,
 ) -> Any:  # noqa: ANN401 - as `dataclasses.field`
-    return field(default=default, metadata={"option": Option(text, panel, metavar, words, check)})
+    return field(default=default, metadata={"option": Option(text, panel, metavar, words, check, shown)})
 
 
 def _must(rule: str, holds: Callable[[Any], bool]) -> Check:
@@ -140,7 +143,7 @@ class Settings:
         words=("webp", "avif", "none"),
     )
     soft_labels: bool = _set("Store the logits of a teacher network with every clip.", default=False)
-    root: str | None = _set("Folder of the videos; without it, DFS_DATA is searched.", metavar="DIR")
+    root: str | None = _set("Folder of the videos.", metavar="DIR", shown="searched in DFS_DATA")
     test_list: str | None = _set("List of the test clips, if the dataset is a list.", metavar="LIST")
     class_names: str | None = _set("Names of the classes, if the list has class numbers.", metavar="FILE")
     folder_layout: FolderLayout | None = _set(
@@ -152,7 +155,7 @@ class Settings:
     momentum: float | None = _set("Momentum of SGD.", MATCHING, check=_below_1)
     batch_real: int | None = _set("Real clips per class in each step.", MATCHING, check=_at_least_1)
     init: Initialisation | None = _set("Initial key frames: noise, real, herding or pack.", MATCHING)
-    seed: int = _set("Seed of the random numbers.", MATCHING, 0, check=_not_negative)
+    seed: int = _set("Seed for all random choices.", MATCHING, 0, check=_not_negative)
     extractor: str = _set(
         "Network whose features herding, k-center and pack compare.",
         MATCHING,
@@ -171,13 +174,14 @@ class Settings:
         "Total size of the key frames, for example 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes
     )
     key_frames: int | None = _set(
-        "Key frames per clip; for pack, the maximum. Default: all.", KEPT, metavar="K", check=_at_least_1
+        "Key frames per clip; for pack, the maximum.", KEPT, metavar="K", check=_at_least_1, shown="all"
     )
     min_key_frames: int | None = _set(
-        "Minimum key frames per clip (pack). Default: 2 if --budget allows.",
+        "Minimum key frames per clip (pack).",
         KEPT,
         metavar="K",
         check=_at_least_1,
+        shown="2 if --budget allows",
     )
     max_error: float | None = _set(
         "Largest RMS error of a clip, 0 to 255; 2.55 is 40 dB (pack).", KEPT, metavar="LEVELS", check=_levels
@@ -227,7 +231,7 @@ class Settings:
         "Share of the training clips to hold out for testing.", SAMPLING, metavar="SHARE"
     )
     decoder: VideoDecoder | None = _set(
-        "Video decoder: pyav, decord or auto (PyAV, then decord). Default: auto.", SAMPLING
+        "Video decoder: pyav, decord or auto (PyAV, then decord).", SAMPLING, shown="auto"
     )
 
     device: str = _set(
@@ -249,7 +253,7 @@ class Settings:
         "Continue from the checkpoint of an earlier run, if there is one.", RUNNING, default=False
     )
     checkpoint_every: int | None = _set(
-        "Steps between checkpoints. Default: every 5 minutes.", RUNNING, metavar="STEPS", check=_at_least_1
+        "Steps between checkpoints.", RUNNING, metavar="STEPS", check=_at_least_1, shown="one every 5 minutes"
     )
     max_memory: str | int | None = _set(
         "Memory limit for the GPU or, on the CPU, for this process (e.g. 8GiB).",

@@ -33,7 +33,7 @@ TRIAL = "trial"  # in place of a control: used to choose a control, and not in a
 
 def about_store(store: KeyFrameStore) -> dict[str, Any]:
     """Returns the store's metadata for a result: method, settings, digest, sizes and cost."""
-    provenance = store.attributes.get("provenance") or {}
+    provenance = store.provenance
     return {
         "method": provenance.get("method"),
         "vpc": provenance.get("vpc"),

@@ -111,7 +111,7 @@ def diff_stores(
 
 
 def _settings(store: KeyFrameStore) -> dict[str, Any]:
-    provenance = store.attributes.get("provenance") or {}
+    provenance = store.provenance
     header = {
         "clips": len(store),
         "num_frames": store.num_frames,

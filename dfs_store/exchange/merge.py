@@ -158,7 +158,7 @@ def _shown(value: object) -> str:
 
 
 def _provenance(stores: list[KeyFrameStore], target: PathLike) -> dict[str, Any]:
-    parents = [rebased(store.attributes.get("provenance") or {}, store.path, target) for store in stores]
+    parents = [rebased(store.provenance, store.path, target) for store in stores]
     agreed = _common(parents)
     configs = [each for parent in parents if isinstance(each := parent.get("config"), dict)]
     if "config" not in agreed and len(configs) == len(parents):

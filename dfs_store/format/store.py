@@ -178,9 +178,15 @@ class KeyFrameStore:
         """The header `dfs_store`, including keys that this version does not know."""
         return self._header.attributes
 
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """How the store was made, as its writer recorded it; {} if unknown."""
+        found: dict[str, Any] = self.attributes.get("provenance") or {}
+        return found
+
     def provenance_object(self, key: str) -> dict[str, Any]:
         """Returns an object of the provenance, or {} if the key is missing or not an object."""
-        found = (self.attributes.get("provenance") or {}).get(key)
+        found = self.provenance.get(key)
         return found if isinstance(found, dict) else {}
 
     @property
@@ -207,7 +213,7 @@ class KeyFrameStore:
     @property
     def storage(self) -> StorageReport:
         """The store's storage cost."""
-        source_bytes = (self.attributes.get("provenance") or {}).get("source_bytes")
+        source_bytes = self.provenance.get("source_bytes")
         soft = self.soft_labels
         return count_storage(
             num_key_frames=self._frames.shape[0],

@@ -77,7 +77,7 @@ class Preview:
 
     def check_insertion(self) -> None:
         """Raises SettingsError if the store records that nothing was inserted into its clips."""
-        method = (self.store.attributes.get("provenance") or {}).get("method")
+        method = self.store.provenance.get("method")
         if method not in (None, "dfs", "merged"):
             raise SettingsError(
                 f"{self.store.path} was made with method {method}, which does not insert key frames, so "
@@ -324,7 +324,7 @@ def image_bytes(pages: Sequence[Image.Image], suffix: str) -> bytes:
 
 def store_title(store: KeyFrameStore) -> str:
     """Returns a line with the name of a store and, if known, its method, dataset and VPC."""
-    provenance = store.attributes.get("provenance") or {}
+    provenance = store.provenance
     known = [source_name(str(provenance[key])) for key in ("method", "dataset") if provenance.get(key)]
     if provenance.get("vpc"):
         known.append(f"VPC {provenance['vpc']}")

@@ -137,7 +137,7 @@ def gather(
         NotAStoreError: one of `results` is not a complete result.
     """
     findings = list(verify(store.path, on_progress=on_progress))
-    provenance = portable(store.attributes.get("provenance") or {})
+    provenance = portable(store.provenance)
     named = results is not None
     files = results if results is not None else results_beside(store.path)
     evaluations, left_out = _evaluations(store, files, named=named)

@@ -175,7 +175,7 @@ def clips_of_store(store: KeyFrameStore, asked: StoreVideos) -> StoreVideos:
         DatasetNotFoundError: the store names a folder that does not exist.
     """
     settings: dict[str, Any] = store.provenance_object("config")
-    recorded = (store.attributes.get("provenance") or {}).get("dataset")
+    recorded = store.provenance.get("dataset")
     dataset = asked.dataset or source_of(store)
     # The store's records apply to its own dataset only.
     same = asked.dataset in ("", recorded)
@@ -233,7 +233,7 @@ def _check_hold_out(store: KeyFrameStore, share: float | None) -> None:
 
 def _of_split(store: KeyFrameStore, videos: StoreVideos, info: DatasetInfo, asked: int | None) -> StoreVideos:
     """Sets the official split. Test clips of one split can be training clips of another."""
-    source = CATALOGUE.get(str((store.attributes.get("provenance") or {}).get("dataset")))
+    source = CATALOGUE.get(str(store.provenance.get("dataset")))
     if source is not None and source.layout != info.layout:
         return replace(videos, split=asked or 1)  # made from other videos
     own = store.provenance_object("config").get("split") if source is not None else None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import DFSError, MissingDependencyError
+from dfs_store.names import first_line
 from dfs_store.videos.cache.entries import cache_root
 from dfs_store.videos.cache.shards import Shard, ShardReport
 from dfs_store.videos.files.catalogue import CATALOGUE
@@ -80,7 +81,7 @@ def prepare_on_ray(
         raise
     except ray.exceptions.RayError as error:
         raise DFSError(
-            f"Ray lost a task ({str(error).splitlines()[0]}). Run the command again; it continues from the "
+            f"Ray lost a task ({first_line(error)}). Run the command again; it continues from the "
             "files that are already prepared"
         ) from error
     finally:

@@ -32,7 +32,7 @@ def test_results_beside_a_store_are_regular_files(here, kind):
     makers[kind](place)
     assert run("report", "s.h5", "--out", "r.html", seconds=20).code == 0
     ran = run("table", here, seconds=20)
-    assert (ran.code, "there is no result" in ran.stderr or "cannot be read" in ran.stderr) in [
+    assert (ran.code, "no results of `dfs evaluate`" in ran.stderr or "cannot be read" in ran.stderr) in [
         (2, True),
         (3, True),
     ]

@@ -76,7 +76,7 @@ class ExportedClips:
         self.store, self.path = store, path
         self.class_names = kept_classes(store, classes)
         self.subset = classes is not None
-        self.provenance = portable(store.attributes.get("provenance") or {})
+        self.provenance = portable(store.provenance)
         self._names = store.class_names
         self._labels = {self._names.index(name): number for number, name in enumerate(self.class_names)}
         self.numbers = np.flatnonzero(np.isin(store.labels, list(self._labels)))

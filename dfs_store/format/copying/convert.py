@@ -134,7 +134,7 @@ def _after_encoding(
 
 
 def _subset_provenance(store: KeyFrameStore, clips: Sequence[int]) -> dict[str, Any]:
-    about = dict(store.attributes.get("provenance") or {})
+    about = dict(store.provenance)
     about.pop("source_bytes", None)
     sources = about.get("sources")
     if isinstance(sources, list) and len(sources) == len(store):

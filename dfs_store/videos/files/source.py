@@ -32,7 +32,7 @@ def source_of(store: "KeyFrameStore") -> str:
         SettingsError: the store does not record its dataset.
         DatasetNotFoundError: the recorded path does not exist.
     """
-    recorded = (store.attributes.get("provenance") or {}).get("dataset")
+    recorded = store.provenance.get("dataset")
     if not recorded or not isinstance(recorded, str):
         raise SettingsError(
             f"{store.path} does not record which dataset it was made from; add --dataset NAME|FOLDER|LIST "
