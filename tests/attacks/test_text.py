@@ -67,7 +67,7 @@ def test_a_report_is_written_for_a_path_that_is_not_utf_8(tmp_path):
 def test_an_impossible_frame_rate_is_refused(tmp_path):
     ran = run("export", named(tmp_path / "s.h5", "a", 1e300), "--to", "videos", "--out", tmp_path / "v")
     assert ran.code == 2
-    assert "s.h5 says 1e+300; choose one with --fps" in ran.stderr
+    assert "s.h5 has 1e+300; set a supported rate with --fps" in ran.stderr
 
 
 @pytest.mark.parametrize(

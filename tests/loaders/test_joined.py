@@ -51,7 +51,7 @@ def test_a_batch_can_mix_stores(join):
         ),
         ({"frame_shape": (3, 6, 6)}, r"same frame shape.*\(3, 6, 5\).*\(3, 6, 6\)"),
         ({"num_frames": 9}, r"same num_frames.* has 8.* has 9; pass num_frames=\.\.\."),
-        ({"normalization": None}, r"same normalization.*0\.485.* has None; give"),
+        ({"normalization": None}, r"same normalization.*0\.485.* has None; pass"),
     ],
 )
 def test_differing_stores_are_refused_with_both_values(join, second, said):
