@@ -41,6 +41,12 @@ def test_control_characters_in_a_class_name_are_escaped(tmp_path, words, damaged
         assert json.loads(ran.stdout)["class_names"] == [EVIL, "b"]
 
 
+def test_columns_are_aligned_although_a_name_is_escaped(tmp_path):
+    shown = run("inspect", named(tmp_path / "s.h5", "a\x1b[2Kb")).stdout.decode()
+    long, short = (line for line in shown.splitlines() if line.startswith(("  a\\x1b", "  b ")))
+    assert long.index(" 1 ") == short.index(" 1 ")
+
+
 @pytest.mark.parametrize("text", ["\x00", "\x7f", "\x85", "\u200f", "\u2066", "\u2028", "\udcff"])
 def test_control_characters_are_escaped(text):
     assert printable(f"a{text}b").isprintable()
