@@ -8,8 +8,10 @@ import pytest
 
 from dfs_store.errors import DatasetNotFoundError, SettingsError
 from dfs_store.videos import find_clips, open_videos
+from dfs_store.videos.cache.shards import Shard
 from dfs_store.videos.files.catalogue import CATALOGUE
 from dfs_store.videos.files.class_names import MINIUCF, UCF101
+from dfs_store.videos.opening import open_shard
 from tests.videos.making import DATA, make_folder, make_video, needs_data
 
 
@@ -202,3 +204,14 @@ def test_original_clips_as_a_folder_with_train_and_test(tmp_path):
     test = open_videos(DATA / "ucf101-original-4x6", split="test", **options)
     assert len(train) + len(test) == 24
     assert train.classes == test.classes == ["JumpRope", "Lunges", "PullUps", "TrampolineJumping"]
+
+
+def test_shards_take_the_options_that_videos_are_opened_with(tmp_path, monkeypatch):
+    folder = make_folder(tmp_path / "videos", clips=2)
+    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
+    how = {"frames": 4, "stride": 1, "size": 16, "resize": "direct"}
+    reports = [open_shard(folder, Shard(number, 2), **how) for number in (1, 2)]
+    assert [report.missing for report in reports] == [(2,), ()]
+    entries = sorted((tmp_path / "cache").iterdir())
+    assert len(open_videos(folder, **how)) == 4
+    assert sorted((tmp_path / "cache").iterdir()) == entries  # another sampling would have made another one
