@@ -290,7 +290,7 @@ class KeyFrameStore:
         check_clip_bytes(self.path, num_frames, self.frame_shape, self._max_clip_bytes)
 
     def stored_frames(self, start: int, stop: int) -> Array:
-        """Returns key frames start..stop of the whole store as stored, (stop - start, C, H, W), read-only.
+        """Returns key frames start..stop of the whole store as stored: (stop - start, C, H, W), read-only.
 
         Uncompressed frames are compared with their checksums and returned as a view of the memory-mapped
         file. Image files are decoded to levels, to which `scale` and `zero` apply.
@@ -351,7 +351,7 @@ class KeyFrameStore:
             self._frames.read_into(out, spans, threads, keep=keep)
 
     def coded_clip(self, clip: int) -> list[bytes]:
-        """Returns the image files of a clip's key frames: one per key frame, or one sequence for all.
+        """Returns the image files of a clip's key frames: one per key frame, or one sequence for the clip.
 
         Raises:
             SettingsError: key frames are not encoded, or the store is closed.
