@@ -323,7 +323,7 @@ class StoreWriter:
             raise self._failure from error
 
     def _check_optional(self, **values: npt.ArrayLike | None) -> frozenset[str]:
-        """Returns the optional arrays that are given. Raises ClipError if earlier clips have others."""
+        """Returns the optional arrays that are given. Raises ClipError if those of earlier clips differ."""
         given = frozenset(name for name, value in values.items() if value is not None)
         for name in sorted(given ^ (given if self._optional is None else self._optional)):
             raise ClipError(

@@ -70,7 +70,7 @@ def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> Foun
     """Returns the array called `key`, or the only array that can be clips.
 
     Raises:
-        SettingsError: there is more than one such array, or none with this name.
+        SettingsError: there is more than one such array, or no array with this name.
         UnreadableClipsError: there is no such array.
     """
     if key is not None:
@@ -108,7 +108,7 @@ def pick_labels(
     no such array.
 
     Raises:
-        SettingsError: there is more than one such array, or none with this name.
+        SettingsError: there is more than one such array, or no array with this name.
     """
     if key is not None:
         return _by_key(arrays, key, "--labels-key", file)

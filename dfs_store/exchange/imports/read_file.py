@@ -63,7 +63,7 @@ class _Content(NamedTuple):
 
 
 def read_file(path: Path, options: FileOptions) -> DenseClips:
-    """Finds the clips in a file and their labels. Values are read lazily, clip by clip.
+    """Finds the clips and labels in a file. Values are read lazily, clip by clip.
 
     Raises:
         DatasetNotFoundError: a file does not exist.

@@ -56,7 +56,7 @@ class PixelRange:
 def levels_that_span(
     key_frames: Iterable[npt.NDArray[np.float32]], normalization: Mapping[str, Sequence[float]] | None
 ) -> Levels:
-    """Returns levels that represent pixels from 0 to 1, or a wider range if many values are outside.
+    """Returns levels that represent pixels from 0 to 1, or a wider range if many values are outside it.
 
     `key_frames` contains the key frames of each clip, (K, 3, H, W) float32, with this normalization.
     """
