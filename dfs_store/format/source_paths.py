@@ -1,4 +1,4 @@
-"""Converts the paths in a store's provenance. Paths of its source are relative, so both can move together.
+"""Converts the paths in a store's provenance. Source paths are relative, so both can be moved together.
 
 A recorded path begins with "./", "../" or "/", to distinguish a folder from a dataset in the catalogue.
 """

@@ -35,8 +35,8 @@ def prepare_on_ray(
     Args:
         name_or_folder: see `open_videos`.
         split: "train" or "test".
-        workers: number of decoding processes per task; 1 if None. The number of tasks running at a time
-            depends on the CPUs in the cluster.
+        workers: number of decoding processes per task; 1 if None. The number of tasks depends on the number
+            of CPUs in the cluster.
         on_done: called after every shard with the number of shards done and the total.
         **how: further options of `open_videos`.
 

@@ -30,8 +30,8 @@ Coins = npt.NDArray[np.bool_]
 class RealBatch:
     """Real clips of successive classes, which are normalised on access.
 
-    For example, ``batch[3:7]`` returns four clips (4, T, C, H, W) on the device, normalised. Only clips that
-    are embedded at a time need memory, so a batch can be larger than the device.
+    For example, ``batch[3:7]`` returns four clips (4, T, C, H, W) on the device, normalised. Memory is needed
+    only for the clips that are embedded at a time, so a batch can exceed the device's memory.
 
     Attributes:
         counts: number of clips of each class.
@@ -112,7 +112,7 @@ class RealClips:
                 self._thread = ThreadPoolExecutor(1, thread_name_prefix="real-clips")
 
     def _loaded(self, clips: Numbers) -> Tensor:
-        """Returns clips on the device, read in parts because they may not fit in host memory."""
+        """Returns clips on the device. They are read in parts because they may not fit in host memory."""
         shape = self._videos.pixels.shape[2:]
         pixels = torch.empty((clips.size, *shape), dtype=torch.uint8, device=self._device)
         for start in range(0, clips.size, _CLIPS_PER_READ):

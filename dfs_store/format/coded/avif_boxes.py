@@ -162,7 +162,7 @@ def _check_picture_size(data: bytes, boxes: Boxes, height: int, width: int) -> N
 
 
 def _check_sample(data: bytes, height: int, width: int) -> list[int]:
-    """Returns the types of a sample's units. Raises ValueError if one is not allowed, or there are many."""
+    """Returns the types of a sample's units. Raises ValueError if one is not allowed or there are many."""
     kinds = []
     for kind, content in _units(data):
         if kind == _SEQUENCE_HEADER and (found := _sequence_size(content)) != (height, width):

@@ -126,7 +126,7 @@ class Hdf5Reader:
         return self._file, self._mapped
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether the object at a URL has been replaced. A local file stays open, so always False."""
+        """Returns whether the object at a URL has been replaced. A local file stays open: False."""
         return suspected and self._remote is not None and self._remote.was_replaced()
 
     def on_disk_bytes(self) -> int:

@@ -151,7 +151,7 @@ class Remote:
         return self._ask([(name, -count_bytes, None) for name in names])
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
-        """Returns ranges of objects, read-only. Adjacent ranges are merged, and all requests sent at once.
+        """Returns ranges of objects, read-only. Adjacent ranges are merged; all requests are sent at once.
 
         Raises:
             DamagedStoreError: an object is missing, or too short.

@@ -49,7 +49,7 @@ class RemoteFile(ByteSource):
         return view
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
-        """Returns several ranges of bytes, read-only, without the cache. Adjacent ranges are merged.
+        """Returns several ranges of bytes, read-only, bypassing the cache. Adjacent ranges are merged.
 
         Raises:
             DamagedStoreError: the file is too short.

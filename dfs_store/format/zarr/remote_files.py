@@ -18,7 +18,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
     Raises:
         StoreNotFoundError: there is no object below the URL.
         DamagedStoreError, NotAStoreError: there is no zarr.json.
-        StoreUnreachableError: the server does not answer.
+        StoreUnreachableError: the server does not respond.
     """
 
     def __init__(self, place: StoreURL, large_arrays: Sequence[str]) -> None:
@@ -68,7 +68,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
         return self._remote.gather(wants)
 
     def total_bytes(self, names: Sequence[str]) -> int:
-        """Returns the total size of all files in bytes, or of the named ones if files cannot be listed."""
+        """Returns the total size in bytes of all files, or of the named files if files cannot be listed."""
         return sum(self._remote.sizes(None if self._remote.lists else names))
 
     def was_replaced(self, *, suspected: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Parses the index of a shard of key frames, which states where each frame is in the shard's file."""
+"""Parses the index of a shard of key frames, which records where each frame is in the shard's file."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class ShardIndex(NamedTuple):
 
     Attributes:
         starts: start of each frame in the file in bytes, (count,) int64.
-        in_order: whether frames follow each other without a gap.
+        in_order: whether frames follow one another without gaps.
     """
 
     starts: npt.NDArray[np.int64]
