@@ -128,8 +128,8 @@ def gather(
     Args:
         store: the open store.
         clips: numbers of the clips to show.
-        results: result files of `dfs evaluate`. If None, those next to the store are used, except incomplete
-            ones. Results of a different store are listed as omitted.
+        results: result files of `dfs evaluate`. Defaults to those next to the store, where incomplete results
+            are omitted. Results of a different store are listed as omitted.
         on_progress: called with the number of key frames verified so far and the total.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Batches of real clips for matching, read from the device if all clips fit on it, else from the cache."""
+"""Batches of real clips for matching, read from the device if all clips fit on it, or from the cache."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -130,7 +130,7 @@ class RealClips:
             self._thread.shutdown(wait=True, cancel_futures=True)
 
     def batches(self, step: int, dtype: torch.dtype = torch.float32) -> Iterator[RealBatch]:
-        """Yields the clips drawn for a step: one batch per class on the CPU, a single batch on a GPU.
+        """Yields the clips drawn for a step: one batch per class on the CPU, or a single batch on a GPU.
 
         Args:
             step: 0-based number of the step.

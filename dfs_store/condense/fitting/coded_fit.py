@@ -49,7 +49,7 @@ class CodedClip:
 
 @dataclass(frozen=True)
 class CodedOption(PricedOption):
-    """A number of key frames and a quality, with the size of files and index and the error of `CodedClip`.
+    """A number of key frames and a quality, with the resulting size (files and index) and error. \P
 
     Attributes:
         count: K.

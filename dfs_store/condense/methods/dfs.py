@@ -168,7 +168,7 @@ def checked_network(
 
 
 def frozen_network(videos: VideoDataset, device: torch.device) -> ConvNet3D:
-    """Returns the network that embeds clips, on `device`; the loop draws its weights at every step."""
+    """Returns the network that embeds clips. The training loop redraws its weights at every step."""
     network = ConvNet3D(len(videos.classes), videos.num_frames, videos.frame_shape[1])
     # Frozen, because only the clips need a gradient.
     network.requires_grad_(False).eval()

@@ -46,7 +46,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
         return data
 
     def read_exactly(self, name: str, size_bytes: int, claim: str) -> bytes:
-        """Returns the content of a file of exactly `size_bytes`. Raises DamagedStoreError for other sizes."""
+        """Returns the content of a file of exactly `size_bytes`. Raises DamagedStoreError if it differs."""
         data = self._take(name, size_bytes + 1)
         if len(data) != size_bytes:
             real = f"{len(data):,}" if len(data) < size_bytes else "more"

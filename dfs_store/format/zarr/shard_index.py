@@ -79,7 +79,7 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
 def _in_one_run(
     starts: npt.NDArray[np.uint64], sizes: npt.NDArray[np.uint64], end: int, frame_bytes: int
 ) -> bool:
-    """Returns whether uncompressed frames follow each other before `end`, as a writer stores them."""
+    """Returns whether uncompressed frames follow one another up to `end`, as a writer stores them."""
     first = int(starts[0])
     if first + starts.size * frame_bytes > end:
         return False

@@ -29,7 +29,7 @@ _STUCK = re.compile(
 
 
 class SplitName(NamedTuple):
-    """The split that the name of a folder or a value in a table refers to.
+    """The split that a folder name or a value in a table refers to.
 
     Attributes:
         part: "train", "val" or "test".

@@ -13,7 +13,7 @@ __all__ = ["Room", "affordable_key_frames"]
 
 
 def affordable_key_frames(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns how many key frames, with their index and insertion steps, the budget allows in all clips."""
+    """Returns the total number of key frames, with index and insertion steps, that the budget allows."""
     assert config.budget_bytes is not None
     return key_frames_within(
         config.budget_bytes, num_clips, frame_shape, config.stored_dtype, with_steps=True

@@ -60,6 +60,6 @@ class Evidence:
 
     @property
     def opposed_shares(self) -> npt.NDArray[np.float64]:
-        """Share of steps at which frames disagreed, (N, T) float64; NaN for frames without a counted step."""
+        """Fraction of steps at which frames disagreed, (N, T) float64; NaN if no steps were counted."""
         shares: npt.NDArray[np.float64] = self.opposed / np.where(self.steps > 0, self.steps, np.nan)
         return shares
