@@ -64,7 +64,7 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
     Args:
         name: the name as typed.
         known: the known names.
-        what: what the name stands for, used in the message: "class" or "--kind".
+        what: what the name refers to, used in the message: "class" or "--kind".
 
     Raises:
         SettingsError: the name is unknown; the message lists known names and suggests the closest one.

@@ -49,7 +49,7 @@ class CodedClip:
 
 @dataclass(frozen=True)
 class CodedOption(PricedOption):
-    """A number of key frames and a quality, with the resulting size (files and index) and error. \P
+    """A number of key frames and a quality, with the resulting size (files and index) and error.
 
     Attributes:
         count: K.
