@@ -145,7 +145,7 @@ class Tracker:
         }
 
     def _of_checkpoint(self, path: Path) -> list[PicturedClip]:
-        """Returns the first clip of each class in a checkpoint; none if the method trains no key frames."""
+        """Returns the first clip of each class in a checkpoint, or none if no key frames are trained."""
         wanted = range(0, self._num_clips, self._vpc)[:_MOST_CLIPS]
         found = key_frames_of(path, wanted)
         return [self._pictured(*each) for each in zip(wanted, found, strict=False)]

@@ -63,7 +63,7 @@ def _exit_with_parent(parent: int) -> None:
 
 
 def _limit_memory(count_bytes: int) -> None:
-    """Limits the memory of this process, so that a video that needs more fails or crashes its decoder."""
+    """Limits this process's memory. A video that needs more raises an error or crashes its decoder."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = count_bytes if most == resource.RLIM_INFINITY else min(count_bytes, most)
     with contextlib.suppress(OSError, ValueError):  # the system does not support the limit

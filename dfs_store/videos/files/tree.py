@@ -90,7 +90,7 @@ class Folder:
 
     @property
     def unclear(self) -> str:
-        """Why the images are not the frames of a clip; "" if they are, or if there are none."""
+        """The reason that the images are not a clip's frames; "" if they are, or if there are no images."""
         return self._content.unclear
 
     @property
