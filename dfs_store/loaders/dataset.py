@@ -48,7 +48,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
 
     A `DataLoader` requests whole batches. The clips of such a batch share one piece of memory, which its
     default collate function uses as the batch. The memory is reused once nothing refers to it any more.
-    Values are never clamped, because trained key frames may exceed the range of pixels on purpose.
+    Values are never clamped, because trained key frames may deliberately exceed the pixel range.
 
     The dataset works in forked and spawned worker processes: only its paths and options are pickled, and
     each process opens the store itself. Workers share the key frames in memory; before the first worker is
@@ -66,8 +66,9 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         target_transform: called with each label. Cannot be used with soft labels.
         in_memory: True to read all key frames at once and keep them in their stored dtype, False to read only
             the key frames of each batch. None reads all of them if they need at most `IN_MEMORY_LIMIT_BYTES`
-            (1 GiB). WebP and AVIF files are decoded to uint8: once, in `torch.get_num_threads()` threads, if
-            True; for each batch if False, but each process caches up to 64 MiB of decoded frames.
+            (1 GiB). The size of WebP and AVIF files is that of the decoded frames (uint8). True decodes them
+            once, in `torch.get_num_threads()` threads. False decodes them for each batch, and each process
+            caches up to 64 MiB of decoded frames.
         normalization: "stored" for the stored values; None for pixels in [0, 1]; or (mean, std) or {"mean":
             mean, "std": std} for (pixel - mean) / std, where mean and std are a number or one number per
             channel. If a store has no normalisation, its values are pixels.

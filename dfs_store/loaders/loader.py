@@ -66,7 +66,7 @@ class DFSLoader:
         drop_last: whether to drop a smaller last batch and, with replicas, clips that cannot be shared
             equally.
         horizontal_flip: probability that a clip is flipped horizontally, drawn per clip and epoch.
-        batch_transform: called on the device with ``(clips, labels)``, and returns both, as torchvision's v2
+        batch_transform: called on the device with ``(clips, labels)``. Must return both, as torchvision's v2
             MixUp does. The clips are a `torchvision.tv_tensors.Video` (B, T, C, H, W) in both layouts.
             `state_dict` does not save the state of the transform's random number generator.
         num_replicas: number of processes that share each epoch equally. Defaults to the number in

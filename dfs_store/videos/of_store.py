@@ -96,8 +96,8 @@ def test_videos(
     """Opens the real test clips that belong to a store, to test networks that were trained on it.
 
     The clips have the store's sampling, official split, classes, labels and normalisation. If a `DFSDataset`
-    is passed, they have the normalisation, layout and number of frames of its clips. Clips that are not in
-    the cache are decoded first.
+    is passed, the clips have the normalisation, layout and number of frames of its clips. Clips that are not
+    in the cache are decoded first.
 
     Args:
         store_or_dataset: a path or URL, an open store, or a `DFSDataset`.
