@@ -1,7 +1,7 @@
-"""What a DFS run on moving-shapes is worth after so many steps, beside stores of random real clips.
+"""Measures the accuracy of a DFS run on moving-shapes by number of steps, against random real clips.
 
-One run is stopped at the given steps; its clips as they are then, and those of random stores with other
-seeds, train ConvNet3D from scratch (protocol `paper`) and are tested on the test part.
+One run is stopped at the given steps. ConvNet3D is trained from scratch (protocol `paper`) on the clips at
+each of these steps, and on the clips of random stores with different seeds, and is tested on the test part.
 
     python benchmarks/accuracy_against_steps.py --steps 100 200 400 --runs 5 --epochs 100 --random-seeds 3
 """

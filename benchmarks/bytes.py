@@ -1,12 +1,12 @@
-"""Bytes per clip and PSNR of rebuilt clips: pack in several encodings beside H.264 and AV1 of the same clips.
+"""Measures bytes per clip and PSNR of rebuilt clips: pack in several encodings, H.264 and AV1.
 
     python benchmarks/bytes.py --dataset ucf101 --root ../shared/data/ucf101-10 --vpc 4 --out results/bytes
 
-Pack stores are written by `dfs_store.condense`; their bytes are key frames and index, divided by their
-clips. The videos are 16 frames each, YUV 4:2:0, encoded by libx264 (preset slow) and SVT-AV1 (preset 4);
-their bytes are those of the raw stream, without a container and without the text of settings that x264
-adds. The dB are of all frames against the source clips in 8-bit levels, mean of the clips' PSNR. The last
-table interpolates the codecs at the bytes of every budget.
+Pack stores are written by `dfs_store.condense`; their size is that of key frames and index, divided by the
+number of clips. The videos are 16 frames each, YUV 4:2:0, encoded by libx264 (preset slow) and SVT-AV1
+(preset 4); their size is that of the raw stream, without a container and without the settings text that x264
+adds. The PSNR compares all frames with the source clips in 8-bit levels, and is averaged over the clips. The
+last table interpolates the codecs at the size of every budget.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def psnr(rebuilt, source):
 
 
 def pack(arguments, videos, name, **settings):
-    """Makes a store if there is none, and returns (kB per clip, mean dB, store)."""
+    """Makes a store if it does not exist. Returns (kB per clip, mean dB, store)."""
     path = arguments.out / f"{name}.zarr"
     if not path.exists():
         config = CondenseConfig(
@@ -77,7 +77,7 @@ def source_clip(videos, number):
 
 
 def clip_numbers(store, videos):
-    """Returns which real clips a pack store has, by what it says of their sources."""
+    """Returns the numbers of the real clips in a pack store, according to their recorded sources."""
     known = {json.dumps(videos.source(number), sort_keys=True): number for number in range(len(videos))}
     sources = store.attributes["provenance"]["sources"]
     return [
@@ -102,7 +102,7 @@ def curve(videos, numbers, codec):
 
 
 def at(points, size):
-    """Interpolates the dB of a codec at so many kB a clip, linearly in the logarithm of the size."""
+    """Interpolates the dB of a codec at a size in kB per clip, linearly in the logarithm of the size."""
     return float(np.interp(math.log(size), [math.log(kb) for kb, _ in points], [db for _, db in points]))
 
 

@@ -1,10 +1,10 @@
-"""What the stored dtype, the container and compression make of a store: bytes, error, and time to load.
+"""Measures how dtype, container and compression affect a store: bytes, error and loading time.
 
     python benchmarks/choosing_bytes.py STORE [ROUNDS]
 
-Writes the store anew in every way, into a temporary folder. The error is that of the clips that a dataset
-gives, in standard deviations of the store's values; a batch of clips is read and rebuilt from disk, all ways
-in turn, and medians are set beside that of float32 in Zarr.
+Writes the store in every way into a temporary folder. The error is that of the clips that a dataset returns,
+in standard deviations of the store's values. A batch of clips is read from disk and rebuilt, all ways in
+turn, and medians are compared with float32 in Zarr.
 """
 
 import statistics

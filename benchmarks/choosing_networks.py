@@ -5,7 +5,7 @@
 Every network is trained on each store (`--protocol strict`, 100 epochs, lr 0.005) and, for fewer passes, on
 all real training clips. The script prints top-1 and seconds, and Spearman's rank correlation between the
 scores on each store and the scores on all clips: 1 if the store ranks the networks as all clips do. The
-stores take about equal bytes: DFS, herded clips packed, and random clips. What is finished is not done again.
+stores have about equal sizes: DFS, packed herded clips, and random clips. Finished parts are not repeated.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def dfs(*words: str) -> None:
 def score(
     arguments: argparse.Namespace, source: str, network: str, name: str, epochs: int, seed: int
 ) -> dict:
-    """Returns the result of a training on `source`, a store or "whole"."""
+    """Returns the result of training on `source`, a store or "whole"."""
     file = arguments.out / f"{name}-{network.rpartition(':')[2]}-{seed}.json"
     if not file.exists():
         part = file.with_suffix(".part.json")
@@ -55,7 +55,7 @@ def score(
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Returns ranks that begin at 0; equal values share the mean of their ranks."""
+    """Returns ranks, starting from 0. Equal values share the mean of their ranks."""
     return np.array([((values < value).sum() + (values <= value).sum() - 1) / 2 for value in values])
 
 

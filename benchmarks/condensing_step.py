@@ -1,13 +1,13 @@
-"""A step of DFS, beside the plain loop over classes of the public baseline.
+"""Times a DFS step against the plain loop over classes of the public baseline.
 
     python benchmarks/condensing_step.py [--frames 8 --size 64 --batch-real 64 --steps 3] [--device cuda]
 
 Both train the same key frames of moving-shapes (VPC 1) on the same real batches with the same networks, in
-turns; medians of a step. The plain loop gets its real clips as normalised floats and its network ready made,
-at no cost; it embeds real and synthetic clips class by class through the layers as they stand in the public
-code, and lets autograd and torch.optim.SGD do the rest. The difference of the key frames after the steps is
-printed, relative to how far they have moved; then what the insertion test takes of a step; then a step with
-the real clips in bfloat16 (approximate).
+turn, and the median times of a step are printed. The plain loop receives normalised floats and a finished
+network, whose cost is not counted. It embeds real and synthetic clips class by class with the layers of the
+public code, and leaves the rest to autograd and torch.optim.SGD. The script also prints the difference
+between the key frames after the steps, relative to how far they have moved; the time of an insertion test;
+and the time of a step with the real clips in bfloat16 (approximate).
 """
 
 import argparse
@@ -33,7 +33,7 @@ from dfs_store.networks import ConvNet3D
 
 
 class PlainConvNet3D(ConvNet3D):
-    """Convolution, ReLU, pooling, three times, in whatever memory order the clips come."""
+    """Three times convolution, ReLU and pooling, in the memory order of the clips."""
 
     def _feature_maps(self, clips):
         maps = clips.transpose(1, 2)
@@ -44,7 +44,7 @@ class PlainConvNet3D(ConvNet3D):
 
 
 class PlainLoop:
-    """Eq. 8 class by class, as the public baseline writes it, on key frames that autograd knows."""
+    """Eq. 8 class by class, as in the public baseline, on key frames that autograd tracks."""
 
     def __init__(self, config, groups, network):
         chunks = [chunk for group in groups for chunk in group]

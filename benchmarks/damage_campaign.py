@@ -1,10 +1,10 @@
-"""Damages stores by chance, in every container and compression, and says what readers make of them.
+"""Damages stores at random, in every container and compression, and reports how readers react.
 
     python benchmarks/damage_campaign.py [--damages 10000] [--seed 0] [--stores coded-] [--keep FOLDER]
 
-Every damage must be refused by one of the library's errors, or be harmless. Ends with exit code 1 otherwise;
-`--keep` copies the stores of such findings. `--stores` takes only those whose names begin so, all archived
-ones if absent. Takes about 15 ms per damage and core.
+Every damage must be rejected with one of the library's errors, or be harmless. Otherwise, the exit code is 1,
+and `--keep` copies the affected stores. `--stores` selects stores by the start of their names, by default all
+archived ones. Each damage takes about 15 ms per core.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""The table of the README's demo: DFS on stick-figures beside the controls, several seeds of everything.
+"""Makes the table of the README's demo: DFS on stick-figures and the controls, each with several seeds.
 
     python benchmarks/demo.py --out results/demo
 
-Every row is condensed and evaluated by the commands that it prints, with `--protocol strict` and equal
-epochs and learning rate. What is finished is not done again, so a run that was stopped goes on. The last
-part prints the table: means over seeds, and the difference of DFS to every row, paired over seeds, with a
-95 % interval (Student's t over the seeds' means).
+Every row is condensed and evaluated by the commands that it prints, with `--protocol strict` and equal epochs
+and learning rate. Finished parts are not repeated, so a run that was stopped can continue. The last part
+prints the table: means over seeds, and the difference of DFS to every row, paired over seeds, with a 95 %
+interval (Student's t over the seeds' means).
 """
 
 import argparse
@@ -28,7 +28,7 @@ class Row(NamedTuple):
     Attributes:
         title: what is trained on.
         condense: flags of `dfs condense`; None for the whole dataset.
-        evaluate: flags of `dfs evaluate` of this row alone.
+        evaluate: flags of `dfs evaluate` for this row only.
     """
 
     title: str
@@ -56,7 +56,7 @@ def dfs(line: str) -> bytes:
 
 
 def measured(arguments: argparse.Namespace, name: str, row: Row, seed: int) -> Path:
-    """Condenses and evaluates one seed of a row where that has not been done; returns the result's file."""
+    """Condenses and evaluates one seed of a row unless this is done. Returns the result's file."""
     result = arguments.out / f"{name}-{seed}.json"
     if result.exists():
         return result

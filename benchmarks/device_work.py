@@ -1,11 +1,11 @@
-"""What a step of DFS asks of a GPU, counted on a GPU that is not there (tests/pretend_cuda.py).
+"""Counts the GPU operations of a DFS step on a simulated GPU (tests/pretend_cuda.py).
 
     python benchmarks/device_work.py [--classes 50 --frames 4 --size 43] [--lines]
 
-Prints synchronisations, copies and kernels per step: of 50 classes, as MiniUCF has, with the real clips on
-the device and streamed, with key frames on the device and in host memory, without and with a test for
-insertion, and of static-dynamic. The clips are small; the numbers do not depend on their size, as long as
-all fit the device.
+Prints synchronisations, copies and kernels per step with 50 classes, as in MiniUCF: with the real clips on
+the device or streamed, with key frames on the device or in host memory, without and with an insertion test,
+and for static-dynamic. The clips are small, but the numbers do not depend on their size as long as all clips
+fit on the device.
 """
 
 import argparse

@@ -1,14 +1,15 @@
-"""Accuracy against stored bytes: real, packed and trained clips, as numbers, image files and videos.
+"""Measures accuracy against stored bytes: real, packed and trained clips, as numbers, images or videos.
 
     python benchmarks/frontier.py --out results/frontier --seeds 3
     python benchmarks/frontier.py --out results/frontier --seeds 3 --only DFS random
 
-Every point is a store (or, for H.264, one video per clip) that is made, stored in the named way, and
-evaluated: `--protocol strict`, hard labels, equal epochs and learning rate. Each seed is a condensation or a
-draw of its own. Bytes are those of key frames and index. What describes a store (attributes, provenance, the
-arrays' metadata) takes 7 to 14 kB more on disk, which the table has, too; the videos have nothing like it.
-Stores are encoded after training by `dfs convert`, from float32. What is finished is not done again, so a run
-that was stopped goes on; the last part prints the table and draws `frontier.png` from all that is there.
+Every point is a store (or, for H.264, one video per clip) that is made, stored in the given way, and
+evaluated: `--protocol strict`, hard labels, equal epochs and learning rate. Each seed is a separate
+condensation or draw. Bytes are those of key frames and index. A store's description (attributes, provenance,
+the arrays' metadata) takes 7 to 14 kB more on disk, which the table includes; videos have no such
+description. Stores are encoded after training by `dfs convert`, from float32. Finished parts are not
+repeated, so a run that was stopped can continue. The last part prints the table and draws `frontier.png` from
+all existing results.
 """
 
 import argparse
@@ -34,7 +35,7 @@ class Point:
     """One point of the plot.
 
     Attributes:
-        curve: which points are drawn as one curve: "random", "DFS".
+        curve: name of the curve that the point is on: "random", "DFS".
         clips: flags of `dfs condense` that choose or train the clips.
         stored: "float32", "uint8", "webp:Q", or "h264:CRF".
         vpc: videos per class.
@@ -47,7 +48,7 @@ class Point:
 
     @property
     def source(self) -> str:
-        """Name of the store before it is stored in another way, without the seed."""
+        """Name of the store before it is converted, without the seed."""
         words = f"vpc{self.vpc} {self.clips}".replace("--", "").replace(":", "").split()
         return "-".join(word for word in words if word != "method")
 
@@ -57,7 +58,7 @@ class Point:
 
 
 def points() -> Iterator[Point]:
-    """Yields the cheap points first."""
+    """Yields the points, cheapest first."""
     for vpc, keys in ((1, 2), (1, 4), (2, 2), (2, 4), (4, 2), (4, 4), (8, 2), (8, 4)):
         for stored in ("uint8", *(f"webp:{quality}" for quality in QUALITIES)):
             yield Point("random", f"--method random --key-frames {keys}", stored, vpc)
@@ -77,7 +78,7 @@ def points() -> Iterator[Point]:
 
 
 class Row(NamedTuple):
-    """What has been measured of a point: bytes, bytes on disk (means), and top-1 in % by seed."""
+    """The measurements of a point: bytes, bytes on disk (means), and top-1 in % by seed."""
 
     point: Point
     size: float
@@ -91,7 +92,7 @@ def dfs(*words: str) -> None:
 
 
 def source_store(arguments: argparse.Namespace, point: Point, seed: int) -> Path:
-    """Returns the store of a point's clips as they were chosen or trained, made if they are not there."""
+    """Returns the store of a point's clips as chosen or trained, and makes it if it does not exist."""
     path = arguments.out / f"{point.source}-{seed}.zarr"
     if not path.exists():
         flags = ["--vpc", str(point.vpc), *point.clips.split(), "--dtype", "float32", "--seed", str(seed)]
@@ -100,7 +101,7 @@ def source_store(arguments: argparse.Namespace, point: Point, seed: int) -> Path
 
 
 def stored(arguments: argparse.Namespace, point: Point, seed: int) -> tuple[Path, int | None]:
-    """Returns the store that is evaluated, and the bytes of its videos, None if it counts itself."""
+    """Returns the store to evaluate and the size of its videos, or None if the store's own size counts."""
     source = source_store(arguments, point, seed)
     if point.stored == "float32":
         return source, None
@@ -115,7 +116,7 @@ def stored(arguments: argparse.Namespace, point: Point, seed: int) -> tuple[Path
 
 
 def store_of_videos(source: Path, path: Path, crf: int) -> int:
-    """Stores what the clips of a store decode to as H.264, one video each; returns the videos' bytes."""
+    """Stores a store's clips as decoded from H.264, one video per clip. Returns the videos' size."""
     clips = open_store(source)
     mean, std = (np.array(clips.normalization[key])[:, None, None] for key in ("mean", "std"))
     total = 0
@@ -137,7 +138,7 @@ def store_of_videos(source: Path, path: Path, crf: int) -> int:
 
 
 def measured(arguments: argparse.Namespace, point: Point, seed: int) -> dict:
-    """Returns the result of a point, evaluated where that has not been done."""
+    """Returns the result of a point, evaluating it if this is not done yet."""
     file = arguments.out / f"{point.name}-{seed}.json"
     if not file.exists():
         path, video_bytes = stored(arguments, point, seed)
@@ -172,7 +173,7 @@ def table(rows: list[Row]) -> str:
 
 
 def draw(rows: list[Row], chance: float, path: Path) -> None:
-    """Draws every point, and for each curve the best score that so many bytes or fewer buy."""
+    """Draws every point and, for each curve, the best score up to each size."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
@@ -229,7 +230,7 @@ def main() -> None:
 
 
 def same_settings(arguments: argparse.Namespace) -> None:
-    """Ends the program if the folder has results of other settings, which would be mixed with these."""
+    """Ends the program if the folder contains results of different settings, which would be mixed up."""
     names = ("dataset", "root", "hold_out", "runs", "epochs", "lr")
     settings = {name: getattr(arguments, name) for name in names}
     file = arguments.out / "settings.json"

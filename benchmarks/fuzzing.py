@@ -4,9 +4,9 @@
     python benchmarks/fuzzing.py TARGET [--seconds 600] [--keep]
 
 TARGET is one of header, metadata, index, arrays, zip_archive, hdf5, images (see
-tests/attacks/fuzz_targets.py). It starts from sound inputs and those kept in tests/attacks/corpus. A finding
-ends the run and is kept as a file named crash-..., timeout-... or oom-...; `--keep` leaves the inputs
-that reached new code in the corpus.
+tests/attacks/fuzz_targets.py). It starts from valid inputs and those in tests/attacks/corpus. A finding ends
+the run, and is saved as a file named crash-..., timeout-... or oom-.... `--keep` adds the inputs that reached
+new code to the corpus.
 """
 
 import argparse

@@ -1,19 +1,19 @@
-"""Calibrates insertion: records a run once, then replays rules of insertion on the record.
+"""Calibrates insertion: records a run once, then replays insertion rules on the record.
 
     python benchmarks/insertion_calibration.py record run.npz --vpc 1 --lr 30 --init real --iterations 400
     python benchmarks/insertion_calibration.py replay run.npz --insert-every 0 0.05 0.25 --evidence last mean
     python benchmarks/insertion_calibration.py positions a.zarr b.zarr
 
 `record` runs DFS without insertion and keeps, for every step and clip, the dot products (T, T) between the
-gradients of all rendered frames. They give the cosines of all candidates, in both readings of a key frame's
-gradient and between any key frames. A record that was stopped goes on from where it was last saved. With
-`--networks M`, each `--networks-every`-th step also keeps the dot products of gradients that are summed over
-1, 2, 4 .. M extra networks, each with real batches of its own.
+gradients of all rendered frames. They determine the cosines of all candidates, for both definitions of a key
+frame's gradient and between any key frames. A record that was stopped continues from where it was last saved.
+With `--networks M`, each `--networks-every`-th step also keeps the dot products of gradients that are summed
+over 1, 2, 4 .. M extra networks, each with its own real batches.
 
-`replay` applies rules to the insertion phase. Up to the first insertion into a clip, this is what a run
-does. After it, it is an approximation: the clip's neighbours change as they would, but its gradients remain
-those of the recorded run, in which no clip changes. So the table gives the share of clips with at least one
-insertion, and the number of all insertions under this approximation.
+`replay` applies rules to the insertion phase. Up to the first insertion into a clip, this is exactly what a
+run does. After that, it is an approximation: the clip's neighbours change as in a run, but its gradients
+remain those of the recorded run, in which no clip changes. The table therefore shows the share of clips with
+at least one insertion, and the number of all insertions under this approximation.
 
 `positions` reads finished stores. It compares the positions of inserted key frames with the error of the
 real clips of each class against linear interpolation between their first and last frames: the rank
@@ -68,7 +68,7 @@ OTHER_SEED = 1_000_003  # of the extra networks, so that none is that of a step
 
 
 class Recorder:
-    """A run of DFS without insertion, one step after the other.
+    """A DFS run without insertion, one step after another.
 
     Args:
         config: resolved settings.
@@ -95,7 +95,7 @@ class Recorder:
             yield from match(self.network, group, means, 0, self.at_a_time)
 
     def step(self, step):
-        """Takes a step; returns its loss and the dot products (N, T, T) float32 from before it."""
+        """Takes a step. Returns its loss and the dot products (N, T, T) float32 before the step."""
         loss, dots = 0.0, []
         for chunk, part, gradient in self.gradients(self.real, self.config.seed, step):
             loss += float(part)
@@ -208,8 +208,9 @@ class Record:
     """The insertion phase of a recorded run.
 
     Args:
-        path: of the record.
-        networks: 0 for the gradients of the run; else for those summed over so many extra networks.
+        path: path of the record.
+        networks: 0 for the run's gradients; otherwise, the number of extra networks over which gradients are
+            summed.
     """
 
     def __init__(self, path, networks=0):
@@ -250,9 +251,9 @@ class Record:
 
         Args:
             rule: the rule.
-            insert_every: share of the phase from one test to the next.
-            insert: whether clips change; if not, tests go on as if nothing had been inserted.
-            seed: of the random selection.
+            insert_every: interval between two tests, as a fraction of the phase.
+            insert: whether clips change; if not, tests continue as if nothing had been inserted.
+            seed: seed of the random selection.
 
         Returns:
             The (step, clip, position) of all insertions, and the scores (tests, N, T).
@@ -277,7 +278,7 @@ class Record:
 
 
 def rules_of(arguments):
-    """Yields every (insert_every, networks, rule) of the grid that the arguments span."""
+    """Yields every (insert_every, networks, rule) in the grid defined by the arguments."""
     a = arguments
     for metric, gradient, evidence, insertions, score in itertools.product(
         a.metric, a.gradient, a.evidence, a.insertions, a.score
@@ -294,7 +295,7 @@ def rules_of(arguments):
 
 
 def row_of(records, rule, insert_every, networks):
-    """Returns what a rule does on some records, as a JSON object."""
+    """Returns the effect of a rule on some records as a JSON object."""
     found, fixed, scores = [], [], []
     for record in records:
         found.append(record.replay(rule, insert_every, insert=True)[0])

@@ -1,4 +1,4 @@
-"""Where finished stores have inserted key frames, beside where real motion departs from a straight line.
+"""Compares where stores have inserted key frames with where real motion is not linear.
 
 `positions` of insertion_calibration.py.
 """
@@ -19,7 +19,7 @@ def interpolation_errors(clips, keys):
     """Returns (T,), the error of every frame against linear interpolation between the key positions.
 
     Args:
-        clips: (N, T, C, H, W), real clips of one class; read one by one.
+        clips: (N, T, C, H, W), real clips of one class, which are read one by one.
         keys: (K,) key positions, the first 0 and the last T-1.
 
     Returns:
@@ -34,7 +34,7 @@ def interpolation_errors(clips, keys):
 
 
 def ranks(values):
-    """Returns the ranks of values of any shape, from 1; equal values share the mean of their ranks."""
+    """Returns the ranks of values of any shape, from 1. Equal values share the mean of their ranks."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[inverse].reshape(np.shape(values))
 
@@ -50,14 +50,15 @@ def permutation_test(frequencies, errors, permuted, permutations, seed=0):
     """Returns Spearman's rank correlation of two arrays and the share of permutations that reach it.
 
     Args:
-        frequencies: (classes, positions), of insertion.
-        errors: (classes, positions), of linear interpolation.
-        permuted: maps (generator, ranks of the errors) to ranks as likely if the two were unrelated.
-        permutations: how many of them to draw.
-        seed: of the generator.
+        frequencies: (classes, positions), frequencies of insertion.
+        errors: (classes, positions), errors of linear interpolation.
+        permuted: maps (generator, ranks of the errors) to ranks that are equally likely if the two are
+            unrelated.
+        permutations: number of permutations to draw.
+        seed: seed of the generator.
 
     Returns:
-        The correlation, and its one-sided p value, in which the observed one counts as a permutation.
+        The correlation, and its one-sided p-value, for which the observed order counts as a permutation.
     """
     generator, of_insertion, of_error = np.random.default_rng(seed), ranks(frequencies), ranks(errors)
     found = correlation(of_insertion, of_error)
@@ -67,12 +68,12 @@ def permutation_test(frequencies, errors, permuted, permutations, seed=0):
 
 
 def positions_exchanged(generator, table):
-    """Permutes the positions of each class: is the place inside a clip related to the error?"""
+    """Permutes the positions of each class: is the position in a clip related to the error?"""
     return generator.permuted(table, axis=1)
 
 
 def classes_exchanged(generator, table):
-    """Permutes the classes: is an insertion related to the error of its own class more than of others?"""
+    """Permutes the classes: is an insertion related more to the error of its own class than to others?"""
     return generator.permutation(table, axis=0)
 
 
@@ -155,7 +156,7 @@ def positions(arguments):
 
 
 def when(config, names, labels, num_frames, found):
-    """Says how many insertions fell into each fifth of the insertion phase."""
+    """Returns how many insertions were made in each fifth of the insertion phase."""
     schedule = Schedule(config["iterations"], config["warmup"], config["cooldown"])
     edges = np.linspace(schedule.first_insertion, schedule.end_of_insertion, PARTS + 1)
     steps = [step for clip in found for step, _ in clip]

@@ -1,9 +1,11 @@
-"""Eight processes of four threads read one store while it is verified and copied; every clip is compared.
+"""Eight processes with four threads each read a store while it is verified and copied.
+
+Every clip is compared.
 
     python benchmarks/load.py [--seconds 60] [--processes 8] [--threads 4]
 
-For each container and dtype, with fork and with spawn. Ends with exit code 1 if a clip differs or anything
-raises.
+Runs for each container and dtype, with fork and with spawn. The exit code is 1 if a clip differs or anything
+raises an error.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""How long a batch of DFSLoader takes, beside a plain copy of the same dense bytes; and what memory it takes.
+"""Measures the time of a DFSLoader batch against a plain copy of the same dense bytes, and its memory.
 
     python benchmarks/loading.py [--size 64] [--threads 2] [--rounds 8] [--device cuda]
 
-64 clips of 3x16x112x112, shuffled, from a store of two to five key frames per clip. Both are measured in
-turns in one process, between warm buffers; medians. A ratio above 1 means that rebuilding a batch is
-faster than copying it would be. Memory is what the process grows by from opening the store to the end of
-the measurement, less the benchmark's own two dense batches; its limit is the key frames and three batches.
-On a GPU both are waited for, and memory is the most that torch has held there.
+64 clips of 3x16x112x112, shuffled, from a store with two to five key frames per clip. Both are measured in
+turn in one process, with warm buffers; medians are printed. A ratio above 1 means that rebuilding a batch is
+faster than copying it would be. Memory is the growth of the process from opening the store to the end of the
+measurement, minus the benchmark's own two dense batches. Its limit is the key frames and three batches. On a
+GPU, the measurement waits for both, and memory is torch's peak.
 """
 
 import argparse

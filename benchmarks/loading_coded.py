@@ -1,17 +1,18 @@
-"""Clips per second and bytes per clip of stores of image files, beside other ways of feeding clips.
+"""Compares stores of image files with other ways of loading clips: clips per second, bytes per clip.
 
     pip install webdataset litdata
     python benchmarks/loading_coded.py ../shared/data/ucf101-10/UCF-101 --make-peers /tmp/peers
     python benchmarks/loading_coded.py ../shared/data/ucf101-10/UCF-101 --peer-python /tmp/peers/bin/python
 
-Every clip is 16 frames of 112x112 of a real video. Ours keep key frames of it, at frames 0, 7 and 15, the
+Every clip is 16 frames of 112x112 of a real video. Stores contain its frames 0, 7 and 15 as key frames, the
 others all 16 frames: MDS (mosaicml-streaming), webdataset and litdata as JPEG of quality 75, H.264 (CRF 23)
-through PyAV. All feed shuffled batches of float32 (B, 3, 16, 112, 112) in [0, 1]. One process of one thread
-(taskset -c 0 pins it) takes a few seconds of each way in turn, --rounds times; the medians are printed.
-mosaicml-streaming needs numpy < 2.2, so it runs in an environment of its own: --make-peers makes one, which
-uses this environment's other packages, --peer-python takes one. Peers that are not installed are left out.
+through PyAV. All yield shuffled batches of float32 (B, 3, 16, 112, 112) in [0, 1]. A process with one thread
+(taskset -c 0 pins it) measures a few seconds of each way in turn, --rounds times; the medians are printed.
+mosaicml-streaming needs numpy < 2.2, so it runs in a separate environment: --make-peers makes one that uses
+this environment's other packages, and --peer-python selects one. Peers that are not installed are omitted.
 
-"disk" is in_memory=False, with nothing decoded in the cache: as of a store that is much larger than it.
+"disk" means in_memory=False with no decoded frames in the cache, as for a store that is much larger than the
+cache.
 """
 
 import argparse
@@ -36,7 +37,7 @@ WARM_BATCHES = 2
 
 
 def read_clips(root, num_clips):
-    """Returns the first 16 of every second frame of videos, (N, 16, 112, 112, 3) uint8, cropped."""
+    """Returns the first 16 frames of each video at stride 2, (N, 16, 112, 112, 3) uint8, cropped."""
     import av
 
     clips = np.empty((num_clips, NUM_FRAMES, SIDE, SIDE, 3), np.uint8)
@@ -208,7 +209,7 @@ ELSEWHERE = ("MDS, JPEG", "litdata, JPEG")  # may run in an environment of their
 
 
 def prepare(folder, clips, names):
-    """Returns the ways by name, (make a loader, folder); those that are not installed are left out."""
+    """Returns the installed ways by name, as (function that makes a loader, folder)."""
     ways = {}
     for name, place, encoding, kind, in_memory in our_ways():
         if name in names:
@@ -225,7 +226,7 @@ def prepare(folder, clips, names):
 
 
 def rate(make, batch_size, seconds):
-    """Returns clips per second of whole batches, for some seconds after the first batches."""
+    """Returns clips per second, measured over whole batches for some seconds after the first ones."""
     batches = itertools.chain.from_iterable(make(batch_size) for _ in itertools.count())
     for _ in range(WARM_BATCHES):
         clips = next(batches)[0]
@@ -237,7 +238,7 @@ def rate(make, batch_size, seconds):
 
 
 def serve(folder, names):
-    """Measures in another environment whenever a line is read; answers in lines of JSON."""
+    """Runs a measurement in another environment for every line read, and answers in lines of JSON."""
     answers, sys.stdout = sys.stdout, sys.stderr  # libraries print
     ways = prepare(folder, np.load(folder / "clips.npy"), names)
     print(json.dumps({name: size_of(path) for name, (_, path) in ways.items()}), file=answers, flush=True)
@@ -247,7 +248,7 @@ def serve(folder, names):
 
 
 class Elsewhere:
-    """Ways that are measured by another Python, which runs `serve`."""
+    """Ways that are measured by a different Python, which runs `serve`."""
 
     def __init__(self, python, folder):
         command = [python, __file__, "--serve", str(folder), *ELSEWHERE]
@@ -266,7 +267,7 @@ class Elsewhere:
 
 
 def make_environment(path):
-    """Makes an environment whose packages come before those of this one, and returns its Python."""
+    """Makes an environment whose packages take precedence over this one's, and returns its Python."""
     venv.create(path, with_pip=True)
     (packages,) = path.glob("lib/python*/site-packages")
     parents = [entry for entry in sys.path if entry.endswith("site-packages")]

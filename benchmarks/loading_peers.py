@@ -1,13 +1,13 @@
-"""How many times as fast as other ways of feeding clips DFSLoader and DFSDataset are.
+"""Compares the speed of DFSLoader and DFSDataset with other ways of loading clips.
 
     pip install 'dfs-store[bench]'
     python benchmarks/loading_peers.py [--workers 2] [--rounds 4]
 
-All feed the same shuffled batches of 64 clips of 3x16x112x112 float32 with labels, from local files that
-the page cache holds: dense clips in a memory map behind a DataLoader with the default collate, MosaicML
-Streaming (MDS), webdataset (.npy in tar), and 16-frame MP4 of 112x112 through decord. Without workers they
-take turns batch by batch in one process; with workers each runs whole epochs, one after the other, and the
-time per batch counts the start of the workers out. Peers that are not installed are left out, saying so.
+All yield the same shuffled batches of 64 clips of 3x16x112x112 float32 with labels, from local files in the
+page cache: dense clips in a memory map behind a DataLoader with the default collate, MosaicML Streaming
+(MDS), webdataset (.npy in tar), and 16-frame MP4 of 112x112 through decord. Without workers, they take turns
+batch by batch in one process. With workers, each runs whole epochs, one after another, and the time per batch
+excludes starting the workers. Peers that are not installed are skipped with a message.
 """
 
 import argparse

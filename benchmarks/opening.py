@@ -1,11 +1,11 @@
-"""Opening a store of 20,000 clips, and reading a random clip, beside numpy, h5py and zarr-python.
+"""Times opening a store of 20,000 clips and reading a random clip, against numpy, h5py and zarr-python.
 
     python benchmarks/opening.py [--clips 20000] [--rounds 20]
 
-Opening is set beside reading the same small arrays from .npy files, without a check of anything. A random
-clip means its key frames as a new NumPy array, float32 of 3x112x112, two to five of them, from files in the
-page cache whose checksums were compared before (a first read compares them once). All take turns in one
-process; medians.
+Opening is compared with reading the same small arrays from .npy files without any checks. Reading a clip
+returns its two to five key frames (float32, 3x112x112) as a new NumPy array, from files in the page cache
+whose checksums have already been compared (which only the first read does). All take turns in one process,
+and medians are printed.
 """
 
 import argparse

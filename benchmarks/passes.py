@@ -1,10 +1,10 @@
-"""Accuracy against the cost of training: how many clips pass through the network.
+"""Measures accuracy against the cost of training: the number of clips that pass through the network.
 
     python benchmarks/passes.py --out results/passes --seeds 3
 
 Each point is a training from scratch on a store or on all real clips, `--protocol strict`, lr 0.005. N epochs
-are N + 1 passes. What is finished is not done again; the last part prints the table and draws `passes.png`
-from all results.
+are N + 1 passes. Finished parts are not repeated. The last part prints the table and draws `passes.png` from
+all results.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def dfs(*words: str) -> None:
 
 
 def source(arguments: argparse.Namespace, curve: str, seed: int) -> str:
-    """Returns what `dfs evaluate` trains on; makes the store if it does not exist yet."""
+    """Returns what `dfs evaluate` trains on, and makes the store if it does not exist yet."""
     if curve == WHOLE:
         return "whole"
     path = arguments.out / f"{curve.partition(' clips')[0].replace(', ', '-')}-{seed}.zarr"

@@ -1,9 +1,9 @@
-"""How decoding scales with worker processes, and with shards at once.
+"""Measures how decoding scales with worker processes and with concurrent shards.
 
     python benchmarks/preparing.py --dataset ucf101 --root ../shared/data/ucf101-10 [--workers 1 2]
 
-Every way prepares the training part into a cache of its own, in turn, from files in the page cache. The time
-is that of `prepare` alone, without the start of Python; the best of the rounds.
+Every way prepares the training part into its own cache, in turn, from files in the page cache. The time is
+that of `prepare` alone, without the start of Python, and the best of all rounds is printed.
 """
 
 import argparse

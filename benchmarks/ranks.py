@@ -1,10 +1,10 @@
-"""Steps per second of DFS on one process and on several that share the classes, with the same cores in all.
+"""Measures DFS steps per second on one process, and on several that share classes and cores.
 
     python benchmarks/ranks.py [--ranks 1 2] [--steps 6] [--batch-real 64]
 
-moving-shapes, 6 classes of 8x64x64, VPC 1. The cores of the machine are shared out evenly. On GPUs, set
---device cuda: every process takes its own. The stores are compared: they must hold equal arrays where the
-number of threads changes no sum (it may in the last bit).
+moving-shapes, 6 classes of 8x64x64, VPC 1. The machine's cores are divided equally. On GPUs, set --device
+cuda, and every process uses its own. The stores must contain equal arrays, unless the number of threads
+changes a sum (which it may, in the last bit).
 """
 
 import argparse

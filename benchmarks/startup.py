@@ -1,8 +1,8 @@
-"""How long `dfs --help` and `dfs inspect` take, beside what nothing could be faster than.
+"""Times `dfs --help` and `dfs inspect` against lower bounds.
 
---help: beside that of an empty Typer application with as many commands. inspect: of stores of 20 and of
-20,000 clips in both containers, beside a bare import of the libraries that it is made of. All take turns, in
-fresh interpreters; medians and their ratios.
+--help is compared with an empty Typer application that has the same number of commands. inspect, on stores of
+20 and 20,000 clips in both containers, is compared with importing the libraries that it uses. All take turns
+in fresh interpreters, and medians and their ratios are printed.
 
     python benchmarks/startup.py [ROUNDS]
 """
@@ -38,7 +38,7 @@ def seconds(arguments):
 
 
 def take_turns(commands, rounds):
-    """Returns the median seconds of each command, after one turn for the byte code."""
+    """Returns the median seconds of each command, after one run that compiles the bytecode."""
     times = {name: [] for name in commands}
     for _ in range(rounds + 1):
         for name, arguments in commands.items():

@@ -1,4 +1,4 @@
-"""The stores that the measurements of loading read: random key frames, two to five per clip."""
+"""The stores that the loading benchmarks read: random key frames, two to five per clip."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Does DFS gain from training for the image encoder? Ways of training, compared at the bytes they lead to.
+"""Does DFS benefit from training for the image encoder? Compares ways of training by stored size.
 
     python benchmarks/training_for_codecs.py --out codecs --seeds 2
     python benchmarks/training_for_codecs.py --out codecs --seeds 2 --only after late
@@ -11,8 +11,8 @@
     smooth     every step is followed by a little diffusion, which makes frames cheaper
     four-bit   the network sees 16 levels for each value; the gradient passes straight through
 
-Choose by the hold-out, which is the default: a fifth of the training clips are left out of condensing and
-tested on. Every store is made with the preset of stick-figures. What is finished is not done again.
+Choose a way by the hold-out, which is the default: a fifth of the training clips are excluded from condensing
+and used for testing. Every store is made with the stick-figures preset. Finished parts are not repeated.
 """
 
 import argparse
@@ -68,11 +68,11 @@ class Plain(TrainableKeyFrames):
         self.after_step()
 
     def seen(self, frames: Tensor) -> Tensor:
-        """What clips are rendered from."""
+        """Returns the frames from which clips are rendered."""
         return frames
 
     def restricted(self, frames: Tensor) -> Tensor:
-        """Frames, or their gradient, inside the space that is trained."""
+        """Projects frames, or their gradient, onto the space that is trained."""
         return frames
 
     def after_step(self) -> None:
@@ -108,13 +108,13 @@ class FourBit(Every):
 
 
 def sixteen_levels(frames: Tensor, levels: Levels) -> Tensor:
-    """Frames (S, C, H, W) rounded to every 17th level."""
+    """Rounds frames (S, C, H, W) to every 17th level."""
     scale, zero = (torch.from_numpy(part)[:, None, None] for part in levels)
     return torch.round((frames - zero) / (scale * 17)) * (scale * 17) + zero
 
 
 def through_half(frames: Tensor) -> Tensor:
-    """U U^T of frames, for U that upsamples twofold, scaled so that an even frame is left as it is."""
+    """Applies U U^T to frames, where U upsamples twofold, scaled so that a constant frame does not change."""
     size = frames.shape[-2] // 2, frames.shape[-1] // 2
 
     def up(small: Tensor) -> Tensor:
@@ -183,7 +183,7 @@ def trained(arguments: argparse.Namespace, way: str, seed: int) -> Path:
 
 
 def stored(source: Path, kind: str, way: str) -> tuple[Path, float]:
-    """Returns a store's copy as it is encoded, and its bytes of key frames and index."""
+    """Returns an encoded copy of a store, and the size of its key frames and index."""
     path = source.with_name(f"{source.stem}-{kind.replace(':', '').replace(' ', '-')}.zarr")
     in_loop = way in ("every", "late", "four-bit")
     if not path.exists() and in_loop:

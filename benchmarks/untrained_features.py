@@ -1,13 +1,13 @@
-"""What untrained features tell apart: the share of test clips nearest to their class's mean feature.
+"""Measures what untrained features separate: the share of test clips nearest to their class's mean.
 
     python benchmarks/untrained_features.py --dataset stick-figures
     python benchmarks/untrained_features.py --dataset ucf101 --root UCF101 --frames 8 --size 64
 
-DFS and DM match class means of the features of untrained networks, so they can carry over only what these
+DFS and DM match class means of the features of untrained networks, so they can transfer only what these
 features separate. For each dataset the script prints, over several untrained ConvNet3D:
 
-- the mean over all training clips, and over as many as a step sees (`--batch`), as the classes' means: a step
-  that sees few clips has a noisy target;
+- with classes' means over all training clips, and over as many as a step uses (`--batch`): a step that uses
+  few clips has a noisy target;
 - the same for clips that are replaced by copies of their first frame, so that nothing moves;
 - the signal of a step: the variance between the classes' means as a share of the variance of a mean of
   `--batch` clips, averaged over the features.

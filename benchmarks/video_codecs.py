@@ -1,4 +1,4 @@
-"""A clip in H.264 and AV1: the bytes of its raw stream, and what it decodes to."""
+"""Encodes clips as H.264 and AV1. Returns the size of the raw stream and the decoded clip."""
 
 from fractions import Fraction
 
@@ -21,7 +21,8 @@ def video(frames, codec, quality):
         quality: the codec's CRF.
 
     Returns:
-        The bytes of the raw stream without the text of settings that x264 adds, and (T, H, W, 3) uint8.
+        The size of the raw stream without the settings text that x264 adds, and the decoded clip (T, H, W, 3)
+        uint8.
     """
     encoder, decoder, options, _ = CODECS[codec]
     writer = av.CodecContext.create(encoder, "w")
@@ -45,6 +46,6 @@ def video(frames, codec, quality):
 
 
 def x264_settings_bytes(packet):
-    """Returns the bytes of the settings that x264 writes, as a text, before the first frame."""
+    """Returns the number of bytes of the settings text that x264 writes before the first frame."""
     units = packet.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")[1:]
     return sum(len(unit) + 4 for unit in units if unit[0] & 0x1F == 6)

@@ -1,7 +1,8 @@
-"""Shell completion of options with few choices, of datasets, and of stores on disk.
+"""Shell completion for options with few choices, datasets, and stores on disk.
 
-The shell waits for the result, so this file does not import the library. It repeats most of the words, and
-a test compares them with the library's. For all other options, the shell completes file names.
+The shell waits for the result, so this file does not import the library. Instead, it contains copies of most
+option values, which a test compares with the library's. For all other options, the shell completes file
+names.
 """
 
 import os
@@ -35,7 +36,7 @@ Completion = Callable[[str], list[str]]
 
 
 def one_of(*words: str) -> Completion:
-    """Returns a completion that offers those words that start with the typed text."""
+    """Returns a completion that offers the words that start with the typed text."""
 
     def complete(incomplete: str) -> list[str]:
         return [word for word in words if word.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""The table of exit codes by error class, and the wrapper that applies it to every command."""
+"""The table of exit codes by error class, and the wrapper that applies the table to every command."""
 
 import functools
 import os
@@ -67,7 +67,7 @@ P = ParamSpec("P")
 
 
 def command(function: Callable[P, int | None]) -> Callable[P, None]:
-    """Wraps a command so that errors become one message on stderr and an exit code.
+    """Wraps a command so that an error becomes one message on stderr and an exit code.
 
     The command returns its exit code, or None for 0. With DFS_DEBUG=1, errors are raised with a traceback.
     """

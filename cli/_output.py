@@ -53,7 +53,7 @@ def echo(text: str) -> None:
 
 
 def _shown(text: str, stream: TextIO) -> str:
-    """Escapes control characters, and characters that the stream's encoding lacks."""
+    """Escapes control characters, and characters that the stream cannot encode."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return printable(text).encode(encoding, "backslashreplace").decode(encoding)
 
@@ -65,7 +65,7 @@ def in_line(text: object) -> str:
 
 @contextlib.contextmanager
 def stdout_errors() -> Iterator[None]:
-    """Converts system errors on stdout to library errors, except if the pipe was closed."""
+    """Converts system errors on stdout to library errors, unless the pipe was closed."""
     try:
         yield
     except (BrokenPipeError, DFSError):
@@ -167,9 +167,9 @@ def sparkline(values: list[float], width: int = 24) -> str:
 
 
 class Progress:
-    """Shows progress on stderr: a bar on a terminal, else one line per minute, or nothing if quiet.
+    """Shows progress on stderr: a bar on a terminal, otherwise one line per minute, or nothing if quiet.
 
-    Use it as a context manager. `update` is cheap, so it can be called often.
+    Use this class as a context manager. `update` is cheap, so it can be called often.
     """
 
     def __init__(self, label: str, *, quiet: bool = False) -> None:

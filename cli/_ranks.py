@@ -1,4 +1,4 @@
-"""Joins the processes that torchrun starts, of which only the first one prints."""
+"""Joins the processes that torchrun starts. Only the first one prints."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ def ranks_joined() -> Iterator[None]:
 
 
 def first_prepares(open_clips: Callable[[], T]) -> T:
-    """Opens clips on the first rank, then on one per machine, then on all, so each cache is filled once."""
+    """Opens clips on the first rank, then on one rank per machine, then on all. Each cache is filled once."""
     from dfs_store.condense.runtime.ranks import Ranks
 
     ranks = Ranks.current()
@@ -52,7 +52,7 @@ def first_prepares(open_clips: Callable[[], T]) -> T:
 
 
 def local_device(name: str) -> str:
-    """Returns this rank's GPU for "auto" and "cuda" if there are GPUs, else the name unchanged."""
+    """Returns this rank's GPU for "auto" and "cuda" if there are GPUs, otherwise the name unchanged."""
     if is_alone() or name not in ("auto", "cuda"):
         return name
     import torch

@@ -15,7 +15,7 @@ SCHEMA = "dfs.evaluate/1"
 def result_beside(
     store: str, settings: "EvaluationSettings", videos: "StoreVideos", own: dict[str, Any]
 ) -> str:
-    """Returns a file name with the settings and test clips, so that results do not replace each other.
+    """Returns a file name with the settings and test clips, so that results do not overwrite one another.
 
     Settings at their defaults and values equal to the store's are omitted. A result of `whole` is named after
     its dataset and written to the working folder.
@@ -68,7 +68,7 @@ def keep_beside(path: Path, found: dict[str, Any], *, quiet: bool) -> None:
 
 
 def keep(path: Path, found: dict[str, Any]) -> None:
-    """Writes a result to a file. It has already been printed, so nothing is lost if that fails."""
+    """Writes a result to a file. The result has already been printed, so nothing is lost if that fails."""
     from dfs_store.errors import OutputNotWritableError
     from dfs_store.format.io.durable import write_durably, write_through
 

@@ -22,7 +22,7 @@ def open_with_progress(
     random_starts: int = 0,
     seed: int = 0,
 ) -> "VideoDataset":
-    """Opens the "train" or "test" part, and decodes it first if it is not in the cache.
+    """Opens the "train" or "test" part, decoding it first if it is not in the cache.
 
     Training clips are sampled with seed 0 regardless of the run's seed, so that runs share one cache entry.
     Test clips have `random_starts` views with random starts, which depend on the seed.

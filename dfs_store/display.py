@@ -1,4 +1,4 @@
-"""A hook for showing a store in a notebook, set by `dfs_store` as `format` must not import `pictures`."""
+"""The hook that shows a store in a notebook. `dfs_store` sets it, as `format` must not import `pictures`."""
 
 from collections.abc import Callable
 from typing import Any

@@ -79,19 +79,19 @@ class DamagedStoreError(DFSError, ValueError):
 
 
 class NewerFormatError(DFSError, ValueError):
-    """A store has a newer major version of the format than this version of the library can read."""
+    """A store uses a newer major version of the format than this version of the library can read."""
 
 
 class DatasetNotFoundError(DFSError, FileNotFoundError):
-    """The videos, lists or folders of a dataset were not found."""
+    """A dataset's videos, lists or folders were not found."""
 
 
 class EmptyClassError(DFSError, ValueError):
-    """A class of a dataset has no usable clips."""
+    """A class in a dataset has no usable clips."""
 
 
 class DecodeError(DFSError, ValueError):
-    """A video file cannot be decoded."""
+    """A video file could not be decoded."""
 
 
 class UnreadableClipsError(DFSError, ValueError):
@@ -111,14 +111,14 @@ class OutOfMemoryError(DFSError, MemoryError):
 
 
 class LostRankError(DFSError, ConnectionError):
-    """Another process of a distributed run has ended."""
+    """Another process of a distributed run ended unexpectedly."""
 
 
 class DiskFullError(DFSError, OSError):
     """The disk does not have enough space.
 
     Attributes:
-        NUMBERS: the operating system's error numbers for no space, quota exceeded and file too large.
+        NUMBERS: errno values for no space left, quota exceeded and file too large.
     """
 
     NUMBERS: ClassVar[frozenset[int]] = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

@@ -102,7 +102,7 @@ def neighbours(
     Args:
         positions: (K,) integers, see `check_positions`.
         num_frames: T, the number of frames in the clip.
-        times: output times in frames, (M,) floats in [0, T-1]; 0, 1, ..., T-1 if None.
+        times: output times in frames, (M,) floats in [0, T-1]. Defaults to 0, 1, ..., T-1.
 
     Returns:
         `Neighbours` for the M times.
@@ -121,7 +121,7 @@ def neighbours(
 
 
 def rebuild(key_frames: npt.NDArray[np.float32], near: Neighbours) -> npt.NDArray[np.float32]:
-    """Rebuilds a clip from its key frames (Eq. 3). At key positions, the frame is exactly the key frame.
+    """Rebuilds a clip from its key frames (Eq. 3). At a key position, the frame equals the key frame exactly.
 
     Args:
         key_frames: (K, C, H, W) float32.
@@ -138,7 +138,7 @@ def rebuild(key_frames: npt.NDArray[np.float32], near: Neighbours) -> npt.NDArra
 
 
 def check_times(times: npt.ArrayLike | None, num_frames: int) -> npt.NDArray[np.float64]:
-    """Returns output times as (M,) float64; 0, 1, ..., T-1 if `times` is None.
+    """Returns the output times as (M,) float64, which default to 0, 1, ..., T-1.
 
     Raises:
         SettingsError: a time is outside [0, T-1] or NaN.
@@ -174,7 +174,7 @@ def resample_times(num_frames: int, num_output_frames: int) -> npt.NDArray[np.fl
 def weight_matrix(
     positions: npt.ArrayLike, num_frames: int, *, times: npt.ArrayLike | None = None
 ) -> npt.NDArray[np.float32]:
-    """Returns the matrix W of Eq. 3 written as a product: clip = W @ key_frames.
+    """Returns the matrix W that expresses Eq. 3 as a product: clip = W @ key_frames.
 
     Returns:
         (M, K) float32. Every row is non-negative, sums to 1 and has at most two nonzero entries.
@@ -186,7 +186,7 @@ def weight_matrix(
 
 
 def matrix_of(near: Neighbours, num_key_frames: int) -> npt.NDArray[np.float32]:
-    """Returns the matrix of `weight_matrix`, (M, K) float32, for the given neighbours."""
+    """Returns the (M, K) float32 matrix of `weight_matrix` for the given neighbours."""
     rows = np.arange(near.left.size)
     matrix = np.zeros((near.left.size, num_key_frames), dtype=np.float32)
     matrix[rows, near.right] = near.weight

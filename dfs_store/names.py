@@ -41,7 +41,7 @@ def duration_text(seconds: float) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of an error's message; the name of its class if the message is empty."""
+    """Returns the first line of an error's message, or the name of its class if the message is empty."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
@@ -64,7 +64,7 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
     Args:
         name: the name as typed.
         known: the known names.
-        what: what the name is for, in the message: "class" or "--kind".
+        what: what the name refers to, used in the message: "class" or "--kind".
 
     Raises:
         SettingsError: the name is unknown; the message lists known names and suggests the closest one.
@@ -76,7 +76,7 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
 
 
 def some(names: Iterable[str], most: int = 12) -> str:
-    """Joins at most `most` names for a message and counts the rest: "run, sit and 8 more"."""
+    """Lists up to `most` names for a message, followed by the number of the rest: "run, sit and 8 more"."""
     listed = list(names)
     rest = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + rest
@@ -91,7 +91,7 @@ COMMANDS = {
 
 
 def printable(text: str) -> str:
-    """Returns text that is safe to print in a terminal.
+    """Returns the text in a form that is safe to print in a terminal.
 
     Control characters other than tab and line feed, characters that change the direction of text, and bytes
     of file names that are not UTF-8 are escaped as hexadecimal numbers.
@@ -100,7 +100,7 @@ def printable(text: str) -> str:
 
 
 def valid_unicode(text: str) -> str:
-    """Returns text in which bytes of file names that are not UTF-8, and lone surrogates, are escaped."""
+    """Escapes lone surrogates, and bytes of file names that are not UTF-8."""
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:
@@ -111,7 +111,7 @@ _IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>?#]+(?:[?#]\S*)?")
 
 
 def without_secrets(text: str) -> str:
-    """Removes users, passwords and queries from the URLs in a text, including chained URLs (a::b)."""
+    """Removes user names, passwords and queries from the URLs in a text, including chained URLs (a::b)."""
     return _IN_TEXT.sub(lambda found: "::".join(map(_bare_url, found[0].split("::"))), text)
 
 

@@ -7,12 +7,12 @@ __all__ = ["floor_share"]
 
 
 def floor_share(share: float, whole: int) -> int:
-    """Returns floor(share * whole), exact for the decimal that was typed.
+    """Returns floor(share * whole), computed exactly for the decimal as typed.
 
     In floating point, 0.29 * 100 is 28.999999999999996, whose floor is 28.
 
     Args:
         share: a finite number; its `repr` is taken as the exact value.
-        whole: the number to take the share of.
+        whole: the number to multiply by the share.
     """
     return math.floor(Fraction(repr(float(share))) * whole)

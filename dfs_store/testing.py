@@ -1,4 +1,4 @@
-"""Hypothesis strategies for positions, key frames and whole stores, to test code that uses them.
+"""Hypothesis strategies for positions, key frames and whole stores, for testing code that uses them.
 
 Example::
 
@@ -86,7 +86,7 @@ class StoreContent:
 
     @property
     def num_key_frames(self) -> int:
-        """S, the number of key frames in all clips."""
+        """S, the total number of key frames."""
         return sum(len(clip.positions) for clip in self.clips)
 
     def write(
@@ -110,7 +110,7 @@ class StoreContent:
 
 @st.composite
 def positions(draw: st.DrawFn, num_frames: int) -> npt.NDArray[np.int64]:
-    """Draws valid positions for T frames, (K,) int64: often few, sometimes all, sometimes only 0."""
+    """Draws valid positions for T frames, (K,) int64: usually a few, sometimes all frames or only frame 0."""
     if draw(st.integers(0, 9)) == 0:
         return np.zeros(1, dtype=np.int64)
     inner = st.integers(1, num_frames - 2) if num_frames > 2 else st.nothing()
@@ -142,7 +142,7 @@ def key_frame_sets(
 
 
 def attributes(num_channels: int) -> st.SearchStrategy[dict[str, Any]]:
-    """Draws a store's attributes: a normalization or None, a provenance and unknown keys."""
+    """Draws a store's attributes: a normalization (or None), a provenance and some unknown keys."""
     number = st.floats(-10, 10, width=32)
     numbers = st.lists(number, min_size=num_channels, max_size=num_channels)
     above_zero = st.lists(st.floats(0.125, 10, width=32), min_size=num_channels, max_size=num_channels)
@@ -173,8 +173,8 @@ def stores(
     Args:
         draw: supplied by Hypothesis.
         max_clips: maximum number of clips.
-        dtype: stored dtype; drawn if None. Encoded key frames are always uint8.
-        encodings: encodings of key frames to draw from: "webp", "avif:60" (see `StoreWriter`), or None.
+        dtype: stored dtype. If None, it is drawn; encoded key frames are always uint8.
+        encodings: key-frame encodings to draw from: "webp", "avif:60" (see `StoreWriter`), or None.
     """
     num_frames, shape = draw(st.integers(2, 12)), draw(frame_shapes())
     encoding = draw(st.sampled_from(encodings))

@@ -14,7 +14,7 @@ __all__ = ["imported", "working_folder_on_path"]
 
 @contextmanager
 def working_folder_on_path() -> Iterator[None]:
-    """Makes modules in the current folder importable, which an installed script such as `dfs` cannot find."""
+    """Makes modules in the current folder importable, even from an installed script such as `dfs`."""
     path = list(sys.path)
     sys.path.insert(0, os.getcwd())
     try:

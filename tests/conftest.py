@@ -27,7 +27,7 @@ def s3_server(tmp_path_factory):
 
 @pytest.fixture
 def s3(s3_server, monkeypatch):
-    """The server, found by the environment of this process."""
+    """The S3 server, configured in this process's environment."""
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     return s3_server
@@ -41,6 +41,6 @@ def bucket(s3):
 
 @pytest.fixture
 def work():
-    """A GPU that is not there, and the work asked of it (see tests/pretend_cuda.py)."""
+    """A simulated GPU, and the work that it is asked to do (see tests/pretend_cuda.py)."""
     with pretended_cuda() as counted:
         yield counted

@@ -1,6 +1,6 @@
-"""Runs a command in a process where any socket to a network ends it: `python -m tests.no_network dfs ...`.
+"""Runs a command in a process that ends if it opens a network socket: `python -m tests.no_network dfs ...`.
 
-The system itself watches (seccomp), so that no library can open one unseen, whatever it is written in.
+The operating system enforces this (seccomp), so no library can bypass it, in whatever language it is written.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ class _Program(ctypes.Structure):
 
 
 def forbid_sockets() -> None:
-    """Ends this process, and all that it starts, with SIGSYS where it opens an internet socket."""
+    """Ends this process, or any process that it starts, with SIGSYS if it opens an internet socket."""
     number = SOCKET_CALLS[platform.machine()]
     code = [
         (_LOAD, 0, 0, _NUMBER),

@@ -1,8 +1,8 @@
-"""A GPU that is not there: CPU values in a tensor that says it is on cuda:0.
+"""A simulated GPU: CPU values in a tensor that claims to be on cuda:0.
 
-Values are real, so results can be compared with those of the CPU. An operation that mixes devices raises, as
-on a GPU. Copies between host and device, synchronisations and kernels are counted, with the line of the
-library that caused them.
+Values are real, so results can be compared with those of the CPU. An operation that mixes devices raises an
+error, as on a GPU. Copies between host and device, synchronisations and kernels are counted, with the line in
+the library that caused them.
 """
 
 import sys
@@ -52,17 +52,17 @@ _ANY_ORDER = {
 
 @dataclass
 class Work:
-    """What was asked of the device.
+    """The work that the device was asked to do.
 
     Attributes:
-        kernels: operations that launch one or more kernels.
-        to_device, to_host: copies.
-        synchronisations: times that the host waited for the device.
-        copied_bytes: of all copies.
-        live_bytes, peak_bytes: memory of the device.
-        waited_at, copied_at: lines of the library, with how often.
+        kernels: number of operations that launch one or more kernels.
+        to_device, to_host: number of copies.
+        synchronisations: number of times that the host waited for the device.
+        copied_bytes: total size of all copies.
+        live_bytes, peak_bytes: device memory in use now, and at most.
+        waited_at, copied_at: lines in the library, with the number of times.
         in_any_order: operations whose sums have no fixed order on a GPU, with the line.
-        kernel_names: operations, with how often.
+        kernel_names: operations, with the number of times.
     """
 
     kernels: int = 0
@@ -79,14 +79,14 @@ class Work:
     _known: dict = field(default_factory=dict)
 
     def reset(self):
-        """Starts counting again; memory that is held stays counted."""
+        """Restarts counting. Memory in use remains counted."""
         self.kernels = self.to_device = self.to_host = self.synchronisations = self.copied_bytes = 0
         self.peak_bytes = self.live_bytes
         for each in (self.waited_at, self.copied_at, self.in_any_order, self.kernel_names):
             each.clear()
 
     def numbers(self):
-        """Returns the counts, for people."""
+        """Returns the counts in readable form."""
         return {
             "synchronisations": self.synchronisations,
             "copies": self.to_device + self.to_host,
@@ -94,12 +94,12 @@ class Work:
         }
 
     def waits(self):
-        """Counts that the host waits for the device."""
+        """Counts a wait of the host for the device."""
         self.synchronisations += 1
         self.waited_at[_line()] += 1
 
     def copies(self, source, *, to_device, blocking):
-        """Counts a copy; it can go on beside the host if it may, and the host's memory is pinned."""
+        """Counts a copy. It is asynchronous if this is allowed and the host's memory is pinned."""
         if to_device:
             self.to_device += 1
         else:
@@ -117,7 +117,7 @@ class Work:
             self.in_any_order[f"{name} at {_line()}"] += 1
 
     def holds(self, tensor):
-        """Counts the memory of a tensor for as long as it lives."""
+        """Counts the memory of a tensor as long as the tensor exists."""
         storage = tensor.untyped_storage()
         place, size = storage.data_ptr(), storage.nbytes()
         if place in self._known or size == 0:
@@ -140,7 +140,7 @@ class _Pretending:
 
 
 def _line():
-    """Returns the innermost line of the library, None for one of torch or of a test."""
+    """Returns the innermost line in the library, or None for a line in torch or in a test."""
     frame = sys._getframe(2)
     while frame is not None:
         name = frame.f_code.co_filename
@@ -238,7 +238,7 @@ class PretendTensor(torch.Tensor):
 
 
 class _Generator(_TorchGenerator):
-    """A generator that remembers for which device it was asked."""
+    """A generator that remembers the device for which it was created."""
 
     made: ClassVar = weakref.WeakSet()
 
@@ -251,13 +251,13 @@ class _Generator(_TorchGenerator):
 
     @staticmethod
     def devices_of(given):
-        """Returns the devices of a generator; operations get it as a new object, so its state is compared."""
+        """Returns a generator's devices. Operations receive it as a new object, so its state is compared."""
         state = given.get_state()
         return {each.pretended for each in _Generator.made if torch.equal(each.get_state(), state)}
 
 
 def _check_devices(name, tensors, args, kwargs):
-    """Raises as torch does where an operation on the device gets tensors or generators of the host."""
+    """Raises torch's error if an operation on the device receives tensors or generators on the host."""
     held_by_host = [each for each in tensors if not isinstance(each, PretendTensor) and each.dim() > 0]
     index_lists = [each for each in args if isinstance(each, list | tuple)] if "index" in name else []
     indices = [each for several in index_lists for each in several]
@@ -294,7 +294,7 @@ def _count(func, name, args, kwargs, to_device, to_host):
 
 
 def _run(func, args, kwargs):
-    """Does an operation on the values, and counts it if it concerns the device."""
+    """Runs an operation on the values, and counts it if it uses the device."""
     tensors = [each for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)]
     concerned = any(isinstance(each, PretendTensor) for each in tensors)
     name = func._schema.name.split("::")[1]
@@ -390,7 +390,7 @@ def _autocast(real):
 
 
 class _WithoutGradients(torch.no_grad):
-    """In place of inference mode, in which operations would not reach the tensors in their parts."""
+    """Replaces inference mode, in which operations would not be dispatched to the tensors."""
 
     def __new__(cls, mode=True):
         return super().__new__(cls) if mode is True else nullcontext()
@@ -400,7 +400,7 @@ class _WithoutGradients(torch.no_grad):
 
 
 def _replacements():
-    """Returns what stands in for the driver."""
+    """Returns the replacements for the driver."""
     states = [torch.full((16,), number, dtype=torch.uint8) for number in range(NUM_DEVICES)]
     fractions = [1.0] * NUM_DEVICES
 
@@ -462,7 +462,7 @@ def _replacements():
 
 @contextmanager
 def pretended_cuda():
-    """Pretends that there are two GPUs; yields the `Work` asked of the first one."""
+    """Pretends that there are two GPUs. Yields the `Work` of the first one."""
     torch._C._ensureCUDADeviceGuardSet()
     work = Work()
     replaces_parameters = torch.__future__.get_overwrite_module_params_on_conversion()

@@ -1,4 +1,4 @@
-"""A real S3 server on the loopback (moto), in a process of its own, which counts what it is asked."""
+"""A real S3 server (moto) on the loopback interface, in a separate process. Logs its requests."""
 
 import os
 import subprocess
@@ -16,11 +16,11 @@ sys.stdin.read()
 
 
 class S3Server:
-    """A server; a context manager.
+    """An S3 server. A context manager.
 
     Args:
-        log: a file for the requests that it has answered.
-        variables: of its environment.
+        log: a file for the answered requests.
+        variables: environment variables of the server.
     """
 
     def __init__(self, log: Path, **variables: str) -> None:
@@ -46,19 +46,19 @@ class S3Server:
         self._process.stdout.close()
 
     def kill(self):
-        """Ends the server at once."""
+        """Kills the server."""
         self._process.kill()
         self._process.wait()
 
     def requests(self) -> list[str]:
-        """Returns what it was asked so far, "GET /bucket/name"."""
+        """Returns the requests so far, such as "GET /bucket/name"."""
         lines = self._log.read_text().splitlines()
         found = [line.partition('"')[2].partition(" HTTP/1.1")[0] for line in lines if " HTTP/1.1" in line]
         return [f"{words[0][-6:].rpartition('m')[2]} {words[1]}" for each in found if (words := each.split())]
 
     @property
     def environment(self) -> dict[str, str]:
-        """What clients of this server find it and its credentials by."""
+        """Returns the environment variables with the server's address and credentials."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "testing",
@@ -73,7 +73,7 @@ class S3Server:
 
 
 def forget_clients() -> None:
-    """Lets fsspec make its clients anew, from the environment as it is now."""
+    """Makes fsspec create new clients from the current environment."""
     import s3fs
 
     s3fs.S3FileSystem.clear_instance_cache()

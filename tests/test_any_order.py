@@ -1,6 +1,6 @@
-"""Nothing in the library sums in an order that a GPU may choose.
+"""No sum in the library has an order that a GPU may choose.
 
-The tests on a GPU that is not there watch what runs (`Work.in_any_order`); this looks at what is written.
+The tests on a simulated GPU check what runs (`Work.in_any_order`); this test checks the source code.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Nothing opens a socket to a network, from decoding to training; and no file can name code to run."""
+"""Nothing opens a network socket, from decoding to training, and no file can specify code to run."""
 
 import ast
 import signal
@@ -85,7 +85,7 @@ FORBIDDEN_MODULES = {"pickle", "dill", "cloudpickle", "shelve", "marshal", "jobl
 
 
 def unsafe(tree):
-    """Yields what in a source could run code that a file names."""
+    """Yields the parts of a source that could run code specified in a file."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names if each.name.split(".")[0] in FORBIDDEN_MODULES)

@@ -1,4 +1,4 @@
-"""The README, whose set-up lines CI types and whose links lead somewhere; CITATION.cff is of this version."""
+"""The README: CI runs its set-up lines, and its links exist. CITATION.cff is for this version."""
 
 import re
 import subprocess

@@ -48,7 +48,7 @@ def condense(
 
 
 def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
-    """Combines the settings file with the flags, which take precedence."""
+    """Combines the settings file with the flags. Flags take precedence."""
     from dataclasses import fields
 
     from dfs_store.condense import CondenseConfig
@@ -166,7 +166,7 @@ def _announcement(plan: "Plan", *, verbose: bool) -> str:
 
 
 def _warn_of_still_clips(store: "KeyFrameStore", settings: "CondenseConfig") -> None:
-    """Warns if method pack turned clips into still pictures."""
+    """Warns if method pack turned clips into still images."""
     import numpy as np
 
     if settings.method != "pack" or settings.key_frames == 1:

@@ -1,4 +1,4 @@
-"""`dfs convert`: copies a store to another container, dtype or encoding, or a subset of its clips."""
+"""`dfs convert`: copies a store or some of its clips to a different container, dtype or encoding."""
 
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated

@@ -79,7 +79,7 @@ class _Job(NamedTuple):
         about: fields in the result that describe the store.
         own: the store's settings, which the result's file name omits, and its labels if they are unusual.
         storage: the store's sizes, or None for `WHOLE`.
-        labels: kinds of labels to train on, in this order.
+        labels: kinds of labels to train on, in order.
         settings: settings of the evaluation.
     """
 
@@ -211,7 +211,7 @@ def _rehearsed(job: _Job, part: str) -> "Rehearsal":
 
 
 def _sources(job: _Job, train: "VideoDataset | None") -> "dict[str, TrainingBatches]":
-    """Returns the clips to train on (the store's, or for `WHOLE` the real ones), by kind of labels."""
+    """Returns the clips to train on (the store's, or the real ones for `WHOLE`), by kind of label."""
     from dfs_store.evaluate import VideoClips, clips_of
 
     if job.store == WHOLE and train is not None:

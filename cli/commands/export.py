@@ -1,4 +1,4 @@
-"""`dfs export`: writes rebuilt clips in formats that other programs read."""
+"""`dfs export`: writes rebuilt clips in formats that other programs can read."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""`dfs import`: makes a store from other programs' clips or from a folder of videos."""
+"""`dfs import`: creates a store from other programs' clips or from a folder of videos."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ def import_(
 
 
 def _settings(source: str, typed: dict[str, Any]) -> "ImportSettings":
-    """Builds the settings. Raises SettingsError for flags that apply to the other kind of source."""
+    """Builds the settings. Raises SettingsError for flags that apply only to the other kind of source."""
     from pathlib import Path
 
     from dfs_store.errors import SettingsError

@@ -1,4 +1,4 @@
-"""`dfs inspect`: shows the content and size of a store."""
+"""`dfs inspect`: shows a store's content and size."""
 
 from typing import TYPE_CHECKING, Any
 

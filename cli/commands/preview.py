@@ -125,7 +125,7 @@ def _rows(
     *,
     overwrite: bool,
 ) -> dict[str, Any]:
-    """Draws the same clips of several stores one above the other, or only clip 0 if none were chosen."""
+    """Draws the same clips of several stores above one another; only clip 0 if no clips were chosen."""
     from dfs_store.pictures.preview import image_bytes, rows_of_stores
 
     from ..shown.picture_files import check_free, write_files
@@ -261,7 +261,7 @@ def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
 def _real_clips(
     drawing: "Preview", nearest: bool, dataset: str | None, root: str | None, *, quiet: bool
 ) -> "Beside | None":
-    """Returns a function that finds the real clip nearest to a clip, or None without --nearest."""
+    """Returns a function that finds the real clip nearest to a clip, or None if --nearest is not set."""
     if not nearest:
         return None
     from dfs_store.evaluate.nearest import nearest_real_clip

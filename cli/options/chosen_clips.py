@@ -1,4 +1,4 @@
-"""Options that select clips of a store: --classes, --clips, --per-class."""
+"""Options that select clips in a store: --classes, --clips, --per-class."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -57,7 +57,7 @@ def chosen_clips(
 
 
 def clips_as_in(one: "KeyFrameStore", clips: list[int], other: "KeyFrameStore") -> list[int]:
-    """Returns the numbers of the clips in another store with the same class and place within it.
+    """Returns the numbers of the clips in another store that have the same class and place in the class.
 
     Raises:
         SettingsError: the other store has no such clip.

@@ -1,4 +1,4 @@
-"""The options of `dfs compare`, and those that it shares with `dfs evaluate`."""
+"""The options of `dfs compare`, including those that it shares with `dfs evaluate`."""
 
 import copy
 from typing import Annotated, Any, get_args, get_origin

@@ -1,6 +1,6 @@
 """The options of `dfs condense`, built from the fields of its settings.
 
-None means that an option was not given, so the settings file or the preset applies.
+None means that an option was not given, in which case the settings file or the preset applies.
 """
 
 from dataclasses import fields

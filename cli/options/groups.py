@@ -11,11 +11,11 @@ Group = dict[str, tuple[Any, Any]]
 
 
 def takes(*groups: Group, first: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Adds groups of options to a command whose last parameter is `**options`.
+    """Adds groups of options to a command, whose last parameter must be `**options`.
 
     Args:
         groups: the options.
-        first: whether they come before the command's own parameters in the help.
+        first: whether the groups precede the command's own parameters in the help.
     """
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

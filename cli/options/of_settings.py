@@ -18,7 +18,7 @@ _FIELDS = {each.name: each for each in fields(Settings)}
 
 
 def plain_type(name: str) -> type:
-    """Returns the type of a setting on the command line; str if it is parsed later."""
+    """Returns the type of a setting on the command line, or str if the value is parsed later."""
     kinds = kinds_of(_FIELDS[name].type) - {type(None)}
     return next(iter(kinds)) if len(kinds) == 1 and kinds <= {bool, int, float} else str
 
@@ -60,7 +60,7 @@ def clip_flags(settings: object, *names: str) -> list[str]:
 
 
 def _official_split(text: str) -> int:
-    """Parses --split. The error mentions --part if the value is a part of the dataset, such as "train"."""
+    """Parses --split. The error mentions --part if the value names a part of the dataset, such as "train"."""
     try:
         return int(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A progress bar for terminals, with its figures on a second line so that both fit into 80 columns."""
+"""A progress bar for terminals. Its figures are on a second line, so that both lines fit into 80 columns."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from rich.text import Text
 
 
 class TwoLineProgress(Progress):
-    """A bar with the task's field `details` below it, truncated to the width of the terminal."""
+    """A bar with the task's `details` field on a second line, truncated to the width of the terminal."""
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Yields the bar and the line below it."""

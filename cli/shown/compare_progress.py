@@ -14,7 +14,7 @@ _STOPPED = "stopped; repeat the command to continue"
 
 
 class CompareProgress(StoppableProgress):
-    """Progress of a comparison. If a signal stops it, the same command continues it."""
+    """Progress of a comparison. If a signal stops the comparison, the same command continues it."""
 
     def __init__(self, *, quiet: bool) -> None:
         super().__init__("compare", quiet=quiet, stopped=_STOPPED)

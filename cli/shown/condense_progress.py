@@ -1,4 +1,4 @@
-"""Shows a running condensation: phase, steps per second, time left, loss, key frames, MiB."""
+"""Shows the progress of a run: phase, steps per second, time left, loss, key frames and MiB."""
 
 import time
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CondenseProgress(StoppableProgress):
-    """Progress of a run, which is recorded as well. If a signal stops it, the error says how to continue."""
+    """Shows and records a run's progress. If a signal stops the run, the error explains how to continue."""
 
     def __init__(self, settings: "CondenseConfig", record: "Callable[[Event], None]", *, quiet: bool) -> None:
         super().__init__("condense", quiet=quiet, stopped="stopped at once")
@@ -32,12 +32,12 @@ class CondenseProgress(StoppableProgress):
 
     @property
     def seconds_before(self) -> float:
-        """Duration of the processes that this one continues, or 0 for a run that was not resumed."""
+        """Duration of the processes that this one continues; 0 if the run was not resumed."""
         return self._seconds_before
 
     @property
     def steps_per_second(self) -> float | None:
-        """Pace of the run, or None for methods without steps."""
+        """Steps per second of the run; None for methods without steps."""
         return round(self._steps / self._seconds, 4) if self._steps and self._seconds > 0 else None
 
     def on_event(self, event: "Event") -> None:
@@ -72,7 +72,7 @@ class CondenseProgress(StoppableProgress):
             self._bar.message(f"note: {note}")
 
     def _take_up(self, first_step: int) -> None:
-        """Counts the steps of the processes that this one continues, from the log."""
+        """Reads from the log how many steps were done by the processes that this one continues."""
         from dfs_store.condense.runtime.event_log import event_log_path, events_before
 
         of_process = 0.0
@@ -119,7 +119,7 @@ class CondenseProgress(StoppableProgress):
             self._in_steps = False  # the checkpoint is saved, and only the store is left to write
 
     def _new_phase(self, event: "StepDone") -> None:
-        """Announces a phase above the bar. Without a terminal, the progress lines name the phase."""
+        """Announces a phase above the bar. If there is no terminal, the progress lines include the phase."""
         if self._phase and not self._quiet and self._bar.is_live:
             frames = f"{counted(event.num_key_frames, 'key frame')}"
             self._bar.message(f"step {event.step:,}: {event.phase} begins, {frames}")

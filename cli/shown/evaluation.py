@@ -18,7 +18,7 @@ def evaluation_text(
     *,
     verbose: bool,
 ) -> str:
-    """Formats the scores and the store's size, and with `verbose` the accuracy of each class."""
+    """Formats the scores and the store's size and, if `verbose` is set, the accuracy of each class."""
     from dfs_store.format.io.place import shown_place
 
     kinds = [("", {"top1": result.top1, "top5": result.top5})] if result.labels != "soft" else []
@@ -59,7 +59,7 @@ def _score_cells(score: "Score") -> tuple[str, str]:
 
 
 def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
-    """Returns the accuracy of each class, and the class that it is most often mistaken for."""
+    """Returns each class's accuracy, and the class that it is most often mistaken for."""
     rows: list[tuple[str, ...]] = []
     for label, (name, percent) in enumerate(result.per_class.items()):
         wrong = [0 if other == label else count for other, count in enumerate(result.confusion[label])]

@@ -11,7 +11,7 @@ _SHOWN_SHARE = 0.05  # smaller parts are not shown
 
 
 def forecast_text(forecast: "Forecast | None") -> str:
-    """Formats a forecast duration and its largest parts."""
+    """Formats a forecast of a duration, with its largest parts."""
     if forecast is None:
         return "unknown for custom methods"
     large = {n: s for n, s in forecast.parts.items() if s >= _SHOWN_SHARE * forecast.seconds}

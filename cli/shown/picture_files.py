@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def check_picture_path(path: Path, suffixes: Sequence[str], what: str) -> None:
-    """Raises SettingsError for a wrong suffix, or OutputNotWritableError if the folder does not exist."""
+    """Raises SettingsError if the suffix is wrong, OutputNotWritableError if the folder does not exist."""
     from dfs_store.errors import OutputNotWritableError, SettingsError
 
     if path.suffix.lower() not in suffixes:
@@ -18,7 +18,7 @@ def check_picture_path(path: Path, suffixes: Sequence[str], what: str) -> None:
 
 
 def page_paths(path: Path, pages: int) -> list[Path]:
-    """Returns a path for each page: sheet.png for a single page, else sheet-01.png, sheet-02.png, ..."""
+    """Returns a path for each page: sheet.png for a single page, otherwise sheet-01.png, sheet-02.png, ..."""
     if pages == 1:
         return [path]
     digits = max(2, len(str(pages)))
@@ -55,7 +55,8 @@ def write_files(paths: Sequence[Path], contents: Iterable[bytes]) -> Iterator[in
     """Writes the files of a picture, or none of them if one cannot be drawn or written.
 
     Yields:
-        The size of each file in bytes, once it is drawn. The files appear after the last one.
+        The size of each file in bytes, once the file has been drawn. The files appear after the last one is
+        drawn.
 
     Raises:
         DiskFullError: the disk is full.
@@ -76,7 +77,7 @@ def write_files(paths: Sequence[Path], contents: Iterable[bytes]) -> Iterator[in
 
 
 def pages_left(paths: Sequence[Path]) -> list[Path]:
-    """Returns files that look like left-over pages of an earlier, longer version of the same picture."""
+    """Returns files that look like pages left over from an earlier, longer version of the same picture."""
     first = paths[0]
     stem = first.stem if len(paths) == 1 else first.stem.rpartition("-")[0]
     pattern = re.compile(rf"{re.escape(stem)}-\d{{2,}}{re.escape(first.suffix)}")

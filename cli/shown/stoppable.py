@@ -1,4 +1,4 @@
-"""Progress of a run that a signal stops between two steps."""
+"""Progress of a run that a signal can stop between two steps."""
 
 import signal
 from types import FrameType
@@ -15,12 +15,12 @@ class StoppableProgress:
     """Shows the progress of a run, and handles the signals that stop it.
 
     On Ctrl-C, SIGTERM or SIGUSR1 during a step, the step is finished and a checkpoint is saved. On a second
-    signal, or at any other time, the run stops at once.
+    signal, or if no step is running, the run stops immediately.
 
     Args:
-        label: name of the run on the bar.
+        label: name of the run, shown on the bar.
         quiet: whether to show nothing.
-        stopped: message of the error that stops the run at once.
+        stopped: message of the error that stops the run immediately.
     """
 
     def __init__(self, label: str, *, quiet: bool, stopped: str) -> None:

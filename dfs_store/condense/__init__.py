@@ -1,4 +1,4 @@
-"""The condenser: trainable key frames, insertion (Eq. 4-7), matching (Eq. 8), and the paper's methods.
+"""Condenses videos: trainable key frames, insertion (Eq. 4-7), matching (Eq. 8), and the paper's methods.
 
 Names are imported on first use (PEP 562), so that the command line can read the settings without torch.
 """

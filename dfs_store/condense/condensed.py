@@ -1,4 +1,4 @@
-"""The result of every method: condensed clips, and the real clips from which they were made."""
+"""The result of a method: condensed clips, and the real clips from which they were made."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,8 +22,9 @@ class CondensedClip(NamedTuple):
         key_frames: (K, C, H, W) float32 in normalised space; empty if `files` is set.
         positions: (K,) int64, 0-based.
         label: class number.
-        inserted_at: (K,) int32, step of insertion, -1 for initial key frames; None without insertion.
-        files: the key frames as image files, if the method encodes them itself; else None.
+        inserted_at: (K,) int32, step of insertion, or -1 for initial key frames; None if no key frames were
+            inserted.
+        files: the key frames as image files if the method encodes them itself; otherwise None.
     """
 
     key_frames: npt.NDArray[np.float32]
@@ -37,12 +38,12 @@ class Condensed(NamedTuple):
     """The result of a method.
 
     Attributes:
-        clips: an iterator, so that the clips need not all be in memory.
+        clips: an iterator, so that the clips need not all be in memory at once.
         sources: for each clip, a description of the real clip from which its key frames were taken or
             trained; None if there are no such real clips.
         provenance: additional entries for the store's provenance.
         native: arrays by name that the method stores in addition to key frames.
-        chosen: numbers of the real clips that were chosen, None if all were used.
+        chosen: numbers of the real clips that were chosen; None if all were used.
     """
 
     clips: Iterator[CondensedClip]
@@ -63,7 +64,7 @@ def kept_clips(
     Args:
         videos: the real clips.
         chosen: numbers of the clips to keep, in the order of the store.
-        key_frames: number of frames to keep of each clip, see `kept_frames`.
+        key_frames: number of frames to keep from each clip, see `kept_frames`.
         provenance: additional entries for the store's provenance.
 
     Raises:
@@ -85,8 +86,8 @@ def kept_frames(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Returns which frames of a real clip to keep, and their positions in the store.
 
-    The two differ only for a single key frame: the format stores it at position 0, but the kept frame is the
-    middle one, T // 2, because the first frame says little about an action that has just begun.
+    The two differ only for a single key frame. The format stores it at position 0, but the kept frame is the
+    middle one, T // 2, because the first frame shows little of an action that has just begun.
 
     Args:
         num_frames: T.
@@ -104,7 +105,7 @@ def kept_frames(
 
 
 def real_key_frames(config: "CondenseConfig", num_frames: int) -> tuple[int, int]:
-    """Returns the minimum and maximum number of frames that `kept_clips` keeps of each clip.
+    """Returns the minimum and maximum number of frames that `kept_clips` keeps from each clip.
 
     Raises:
         SettingsError: see `kept_frames`.

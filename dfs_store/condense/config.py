@@ -52,7 +52,7 @@ class MemorySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CondenseConfig(Settings):
-    """All settings of a condensation. `resolved` replaces settings that are None with the preset's values.
+    """All settings of a run. `resolved` replaces settings that are None with the preset's values.
 
     Paths may be strings or `os.PathLike`, which are converted to strings.
 
@@ -63,62 +63,67 @@ class CondenseConfig(Settings):
             that keep real clips.
         method: "dfs", "dm", "static-dynamic", "random", "herding", "k-center" or "pack"; or your own, as
             "module:function" (docs/guides/own-method.md).
-        seed: seed of the random numbers.
+        seed: random seed.
         iterations: number of steps.
         lr: learning rate of the key frames, or of static-dynamic's dynamic memory.
         momentum: momentum of SGD.
         batch_real: real clips per class in each step; a class with fewer clips uses all of them.
-        init: initial key frames. "noise" draws from N(0, 1); "real" uses frames of random real clips, and
-            "herding" frames of herded clips; "pack" (dfs only) uses the key frames that best rebuild herded
-            clips.
+        init: initial key frames. "noise" draws them from N(0, 1), "real" uses frames of random real clips,
+            "herding" uses frames of herded clips, and "pack" (dfs only) uses the key frames that best rebuild
+            herded clips.
         initial_key_frames: initial K, evenly spaced from the first to the last frame.
         insertion: whether dfs inserts key frames (False is Table 6A).
         epsilon: threshold of the insertion rule; None means 0 for cosine and 0.141 for l2.
-        warmup: share of the steps before insertion.
-        cooldown: share of the steps after insertion.
-        insert_every: interval between two tests for insertion, as a share of the insertion phase, so that
-            the number of tests does not depend on `iterations`; 0 tests at every step.
+        warmup: fraction of the steps before insertion starts.
+        cooldown: fraction of the steps after insertion ends.
+        insert_every: interval between two insertion tests, as a fraction of the insertion phase, so that the
+            number of tests does not depend on `iterations`. With 0, every step is a test.
         evidence, persistence, score, selection, metric, insertions, gradient: see
             `dfs_store.condense.engine.insertion.rule.InsertionRule`.
-        static_iterations: number of steps in static-dynamic's first stage; `iterations` counts the second.
+        static_iterations: number of steps in static-dynamic's first stage; `iterations` is the number in the
+            second.
         static_lr: learning rate of static-dynamic's static memory.
         integrator_lr: learning rate of the convolution that joins static-dynamic's memories.
         extractor: the network whose features the coresets and pack compare: "trained" (ConvNet3D, trained
             once on all the real clips and then cached), "random" (the same network, untrained), or a file
             that contains its `state_dict`.
-        budget: size of the key frames of all clips and their index, in bytes or as text such as "20MiB". pack
-            distributes it; dfs stops inserting into a class once the class has used its equal share.
-        key_frames: random, herding and k-center keep this many real frames of each clip, evenly spaced from
-            the first to the last (1 keeps the middle frame); None keeps all. pack keeps at most this many,
-            fewer if more would not help.
-        min_key_frames: pack keeps at least this many per clip, fewer only if more would not help. None means
-            2 if the budget allows 2 for every clip, else 1, which makes a still image.
-        max_error: largest root-mean-square error of a clip for pack, in 8-bit levels (2.55 is 40 dB).
-        dtype: type of the stored key frames; None means uint8 for pack and with an encoding, else float32.
+        budget: maximum size of all key frames and their index, in bytes or as text such as "20MiB". pack
+            distributes the budget over the clips. dfs divides it equally among the classes, and stops
+            inserting into a class once its share is used up.
+        key_frames: number of real frames that random, herding and k-center keep from each clip, evenly spaced
+            from the first to the last (1 keeps the middle frame); None keeps all. For pack, this is the
+            maximum, and it keeps fewer if more would not help.
+        min_key_frames: minimum number of key frames per clip for pack, which keeps fewer only if more would
+            not help. None means 2 if the budget allows 2 for every clip, and otherwise 1, which makes the
+            clip a still image.
+        max_error: maximum root-mean-square error of a clip for pack, in 8-bit levels (2.55 is 40 dB).
+        dtype: dtype of the stored key frames. None means uint8 for pack or if `encoding` is set, and
+            otherwise float32.
         encoding: stores key frames as images: "webp[:QUALITY]" (one per key frame, default 75) or
             "avif[:QUALITY]" (one sequence per clip, default 60). dfs and dm encode after training. With
             `budget` and no quality, pack also chooses the quality for every clip. Not for static-dynamic.
-        soft_labels: stores for each clip the logits of a teacher, a ConvNet3D trained on the real clips.
-            Not for static-dynamic.
+        soft_labels: whether to store, for each clip, the logits of a teacher (a ConvNet3D trained on the real
+            clips). Not for static-dynamic.
         precision: arithmetic of the real clips' forward pass; "bf16" is approximate. "auto" uses bf16 if a
-            check at the start finds it accurate and faster on this device, else float32; a resumed run keeps
-            that choice.
+            check at the start finds it accurate and faster on this device, and otherwise float32; a resumed
+            run keeps that choice.
         device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.
         test_list, class_names, folder_layout: how a list or a folder is read, see `open_videos`.
-        frames, stride, size, split, classes: sampling of the real clips; None is the dataset's default.
-        hold_out: share of each class's groups of clips to leave out, so that settings can be chosen
-            (`dfs evaluate --hold-out`) without using the test clips; None uses all.
+        frames, stride, size, split, classes: sampling of the real clips; None means the dataset's default.
+        hold_out: fraction of each class's groups of clips to hold out, so that settings can be chosen (`dfs
+            evaluate --hold-out`) without using the test clips; None uses all clips.
         decoder: "pyav", "decord", or "auto" (PyAV, then decord for files from which PyAV decodes no frame);
-            None is "auto".
-        snapshots: how many times dfs and dm save some of the clips, evenly spaced from the start of the run
-            to its end (`dfs_store.condense.runtime.snapshots`).
+            None means "auto".
+        snapshots: number of times that dfs and dm save some of the clips, evenly spaced over the run
+            (`dfs_store.condense.runtime.snapshots`).
         resume: whether to continue from the checkpoint next to `out` if there is one.
         checkpoint_every: steps between checkpoints; None saves one every five minutes.
         overwrite: whether to replace an existing store.
-        max_memory: limit for GPU memory, or on the CPU for this process, and for all decoding processes
-            together, in bytes or as text such as "8GiB". It determines how many clips are embedded at a time,
-            which changes the last bits of the result. None allows the whole GPU, and any amount on the CPU.
+        max_memory: limit in bytes, or as text such as "8GiB", for GPU memory (on the CPU, for the memory of
+            this process) and for the memory of all decoding processes together. The limit determines how many
+            clips are embedded at a time, which changes the last bits of the result. None allows the whole
+            GPU, or any amount on the CPU.
         watch: numbers of the clips whose cosines (Eq. 4 and 5) are logged at every step of the insertion
             phase.
     """
@@ -186,17 +191,17 @@ class CondenseConfig(Settings):
 
     @property
     def stored_dtype(self) -> Dtype:
-        """Type of the stored key frames: `dtype`, or the method's default if that is None."""
+        """The dtype of the stored key frames: `dtype`, or the method's default if `dtype` is None."""
         return cast(Dtype, stored_dtype(self.dtype, self.frame_encoding, self.record.dtype, prefix="--"))
 
     @property
     def record(self) -> Method:
-        """The record of the method."""
+        """The method's record."""
         return method_named(self.method)
 
     @property
     def per_class(self) -> int:
-        """`vpc` as a number; requires that it is not "all"."""
+        """`vpc` as a number. It must not be "all"."""
         assert self.vpc != "all", self.method
         return self.vpc
 
@@ -212,12 +217,12 @@ class CondenseConfig(Settings):
 
     @property
     def matching(self) -> MatchingSettings:
-        """The settings of the steps; requires resolved settings of a method that iterates."""
+        """The settings of the steps. Requires resolved settings and a method that iterates."""
         return self._complete(MatchingSettings)
 
     @property
     def memories(self) -> MemorySettings:
-        """The settings of the memories; requires resolved settings of static-dynamic."""
+        """The settings of the memories. Requires resolved settings for static-dynamic."""
         return self._complete(MemorySettings)
 
     def _complete(self, kind: type[_Complete]) -> _Complete:
@@ -233,7 +238,7 @@ class CondenseConfig(Settings):
 
     @property
     def iterates(self) -> bool:
-        """Whether the method runs in steps, so that it can continue from a checkpoint."""
+        """Whether the method runs in steps, and can therefore continue from a checkpoint."""
         return self.record.phases is not None
 
     @property
@@ -253,7 +258,7 @@ class CondenseConfig(Settings):
 
     @property
     def schedule(self) -> Schedule:
-        """The phases; requires resolved settings."""
+        """The phases. Requires resolved settings."""
         return Schedule(
             self.matching.iterations,
             self.warmup,

@@ -16,11 +16,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RunStarted:
-    """The run has been set up and begins.
+    """The run has been set up and is starting.
 
     Attributes:
         step: the first step to run, above 0 for a resumed run.
-        iterations: number of steps of the whole run, 0 for methods without steps.
+        iterations: number of steps of the whole run; 0 for methods without steps.
         num_clips: number of synthetic clips in all classes.
         device: device of the run, e.g. "cuda:0".
         notes: remarks for the user, for example on unused settings and fallbacks.
@@ -35,10 +35,10 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class ExtractorTrained:
-    """The extractor of the coresets, or the teacher, has finished a training pass over the real clips.
+    """The coresets' extractor or the teacher has finished a training pass over the real clips.
 
     Attributes:
-        passes_done: number of passes over the clips so far; 0 before the first one.
+        passes_done: number of finished passes; 0 before the first one.
         passes: total number of passes.
         loss: mean training loss of this pass; None before the first one.
     """
@@ -63,14 +63,14 @@ class ClipsFitted:
 
 @dataclass(frozen=True)
 class StepDone:
-    """A step is done: clips have been matched, key frames updated and possibly inserted.
+    """A step is done: clips were matched, and key frames were updated and possibly inserted.
 
     Attributes:
         step: 0-based number of the step.
         iterations: number of steps of the whole run.
         phase: "warm-up", "insertion", "cool-down", or "matching" in a run without insertion.
         loss: loss of Eq. 8, summed over classes, before the update.
-        num_key_frames: number of key frames of all clips after the step.
+        num_key_frames: number of key frames in all clips after the step.
         num_inserted: number of key frames inserted at this step.
         key_frame_bytes: size of all key frames as float32, in bytes.
         num_candidates: number of positions in all clips whose gradient disagrees with the gradients of both
@@ -112,7 +112,7 @@ class StoreWritten:
         path: path of the store.
         num_clips: number of clips.
         num_key_frames: number of key frames.
-        digest: digest of the store, which distinguishes it from others at the same path.
+        digest: digest of the store, which distinguishes it from different stores at the same path.
     """
 
     path: str

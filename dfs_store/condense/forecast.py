@@ -1,4 +1,4 @@
-"""Forecasts how long a run takes from a few of its steps, without writing anything."""
+"""Times a few steps of a run to forecast its duration. Writes no files."""
 
 import contextlib
 import math
@@ -36,11 +36,11 @@ _NEVER = 10**9  # steps between checkpoints
 
 @dataclass(frozen=True)
 class Forecast:
-    """An estimate of a duration.
+    """An estimated duration.
 
     Attributes:
         parts: seconds by stage, in order.
-        rough: whether the estimate relies on more than timed steps of the run with its own clips.
+        rough: whether the estimate is based on anything besides timed steps of the run with its own clips.
     """
 
     parts: dict[str, float]
@@ -65,7 +65,7 @@ def measured(paces: Paces, key: object, measure: Callable[[], float]) -> float:
 
 
 def rehearse_training_clips(config: CondenseConfig) -> Rehearsal:
-    """Returns a run's real clips without the hold-out, or equally many similar clips."""
+    """Returns a run's real clips except those held out, or the same number of similar clips."""
     clips = clips_named_by(config)
     made = rehearse(
         clips.pop("name_or_folder"),
@@ -82,7 +82,7 @@ def rehearse_training_clips(config: CondenseConfig) -> Rehearsal:
 
 
 def forecast_run(plan: Plan, clips: Rehearsal | None = None, paces: Paces | None = None) -> Forecast | None:
-    """Forecasts how long a run takes; writes nothing.
+    """Forecasts how long a run takes. Writes no files.
 
     For each stage of an iterative method, runs one warm-up step and times two steps, with the run's own loop
     and settings. Training a network on the real clips is timed in the same way. For a method that keeps real
@@ -90,14 +90,14 @@ def forecast_run(plan: Plan, clips: Rehearsal | None = None, paces: Paces | None
 
     Args:
         plan: plan of the run.
-        clips: the result of `rehearse_training_clips`, which is called if None.
+        clips: the clips that `rehearse_training_clips` returned. If None, that function is called.
         paces: seconds already measured with these clips; new measurements are added.
 
     Returns:
         The forecast; None for user-defined methods, whose steps are unknown.
 
     Raises:
-        CheckpointError: the checkpoint to resume is damaged or was made with other settings.
+        CheckpointError: the checkpoint to resume is damaged or was made with different settings.
         OutOfMemoryError: the device runs out of memory.
         DatasetNotFoundError, EmptyClassError: the dataset does not exist, or a class has no clips.
     """
@@ -134,7 +134,7 @@ def _forecast(plan: Plan, clips: Rehearsal, paces: Paces) -> Forecast:
 
 
 def _embedding_seconds(network: ConvNet3D, videos: VideoDataset) -> float:
-    """Returns how many seconds embedding one real clip takes."""
+    """Returns the time that embedding one real clip takes, in seconds."""
     some = videos.subset(np.arange(min(_EMBEDDED, len(videos))))
     device = next(network.parameters()).device
     features_of(network, some)
@@ -144,7 +144,7 @@ def _embedding_seconds(network: ConvNet3D, videos: VideoDataset) -> float:
 
 
 def _of_steps(plan: Plan, clips: Rehearsal) -> dict[str, float]:
-    """Returns how many seconds the setup and all remaining steps take."""
+    """Returns the time that the setup and all remaining steps take, in seconds."""
     config = plan.config
     first = 0
     if config.resume and checkpoints_of(config.out) and clips.decoding_seconds is None:
@@ -162,7 +162,7 @@ def _of_steps(plan: Plan, clips: Rehearsal) -> dict[str, float]:
 
 
 def _rehearsed(config: CondenseConfig) -> CondenseConfig:
-    """Returns the settings of a rehearsal, which takes few steps and writes no files."""
+    """Returns the settings of a rehearsal, which runs a few steps and writes no files."""
     quick: dict[str, Any] = {"resume": False, "checkpoint_every": _NEVER, "snapshots": None}
     if config.uses("init") and config.init in ("herding", "pack"):
         quick["init"] = "real"  # choosing the clips is forecast separately
@@ -198,12 +198,12 @@ class _Stopwatch:
             raise AbandonedError
 
     def seconds_per_step(self) -> dict[str, float]:
-        """Returns the mean seconds per step by stage, ignoring a stage's first step if there are others."""
+        """Returns the mean seconds per step by stage, ignoring a stage's first step if it has several."""
         return {stage: float(np.mean(times[1:] or times)) for stage, times in self._times.items()}
 
 
 def _keeping_seconds(plan: Plan, videos: VideoDataset) -> float:
-    """Estimates how many seconds keeping the real clips takes, from one clip of each class."""
+    """Estimates the time that keeping the real clips takes, in seconds, from one clip of each class."""
     config = plan.config
     firsts = videos.subset(np.unique(videos.labels, return_index=True)[1])
     share = len(firsts) / plan.num_clips

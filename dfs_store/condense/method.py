@@ -26,17 +26,18 @@ MATCHING_SETTINGS = ("iterations", "lr", "momentum", "batch_real", "init", "prec
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """A condensation method. The defaults suit a method that keeps real clips unchanged.
+    """A condensation method. The defaults are for a method that keeps real clips unchanged.
 
     Attributes:
         run: makes the clips, given resolved settings, the real clips and a callback for events.
-        settings: names of the `CondenseConfig` settings that it uses in addition to the common ones.
-        preset: returns its defaults for a dataset (catalogue name or folder) and a vpc; None if it has none.
+        settings: names of the `CondenseConfig` settings that the method uses in addition to the common ones.
+        preset: returns the method's defaults for a dataset (catalogue name or folder) and a vpc; None if it
+            has no preset.
         dtype: default type of the stored key frames.
         shares_classes: whether several processes can share the classes; if not, only the first process runs
             the method.
-        encodes: whether its key frames can be stored as image files.
-        needs_real_clips: whether every class must have at least vpc real clips regardless of `init`.
+        encodes: whether the method's key frames can be stored as image files.
+        needs_real_clips: whether every class must have at least vpc real clips, regardless of `init`.
         when_compared: the size settings that `dfs compare` uses if none are given.
         check: raises SettingsError for settings that the method does not support.
         check_clips: raises SettingsError for settings that do not suit the clips; called with the settings,
@@ -46,8 +47,8 @@ class Method:
             and T; T by default.
         phases: name and half-open range of steps of each phase; None for a method without steps, which has
             no checkpoints either.
-        native_bytes: size of its native arrays in bytes, given the number of classes, vpc, T and (C, H, W);
-            None for a method that stores only key frames.
+        native_bytes: returns the size of the method's native arrays in bytes, given the number of classes,
+            vpc, T and (C, H, W); None for a method that stores only key frames.
         training_clips: opens the clips to train a network on, given the path of a store with native arrays
             and a device (see `dfs_store.evaluate.sources`); None for a method that stores only key frames.
             Used only for built-in methods, so that a store can never make the program import code.

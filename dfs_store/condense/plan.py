@@ -1,4 +1,4 @@
-"""Plans a run: computes and checks its memory and disk requirements before any video is decoded."""
+"""Plans a run: computes and checks its memory and disk requirements before decoding any video."""
 
 import sys
 from dataclasses import asdict, dataclass
@@ -42,20 +42,20 @@ class Plan:
         real_clips: the real clips that the plan was made for.
         settings: the settings that determine the result, as in the provenance.
         preset: source of the settings that were not given.
-        notes: remarks for the user, for example on settings without effect.
+        notes: remarks for the user, for example on settings that have no effect.
         device: name of the device.
         num_classes: number of classes of the dataset.
         num_real_clips: number of real clips in the training split.
         num_clips: N, the number of synthetic clips.
-        num_frames: T, the number of frames of a clip.
+        num_frames: T, the number of frames per clip.
         frame_shape: (C, H, W).
         phases: name and half-open range of steps of each phase; empty if the method does not iterate.
         native_bytes: size of the native arrays in the store (memories of static-dynamic); None if there are
             none.
         soft_label_bytes: size of the soft labels in the store; None without soft labels.
-        first_bytes, most_bytes: size of the key frames in the store, with the initial key frames and if every
-            frame became a key frame.
-        real_bytes: size of the real clips as uint8, in the cache and, if they fit, on the device.
+        first_bytes, most_bytes: size of the stored key frames: that of the initial ones, and the size if
+            every frame became a key frame.
+        real_bytes: size of the real clips as uint8, both in the cache and, if they fit, on the device.
         real_on_device: whether the real clips fit on the device; if not, they are streamed.
         key_frame_memory_bytes: maximum size of the key frames (or memories) with their training state.
         key_frames_on_device: whether key frames stay on the device instead of in host memory.
@@ -63,9 +63,9 @@ class Plan:
         chunk_memory_bytes: estimated size of the activations of one chunk, forward and backward.
         real_batch_bytes: estimated size of the real clips embedded at a time, with their activations.
         pinned_bytes: size of two steps of real clips in host memory while they are streamed to a GPU.
-        disk: disk space that the run needs for `out`, including checkpoints.
+        disk: disk space that the run needs at `out`, including checkpoints.
         disk_free_bytes: free space on that disk.
-        device_memory_bytes: device memory that the run may use; None for the CPU without --max-memory.
+        device_memory_bytes: device memory that the run may use; None on the CPU if `max_memory` is not set.
     """
 
     config: CondenseConfig
@@ -116,7 +116,7 @@ def plan_run(config: CondenseConfig, videos: VideoDataset | None = None) -> Plan
     Raises:
         OutputExistsError, OutputNotWritableError: see `check_place`.
         DatasetNotFoundError, EmptyClassError: the dataset does not exist, or a class has no clips.
-        SettingsError: settings are invalid, contradict one another, or do not suit these clips.
+        SettingsError: settings are invalid, contradict one another, or do not work with these clips.
     """
     config = config.resolved()
     check_place(config)
@@ -223,7 +223,7 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
 def _real_batch(
     config: CondenseConfig, clips: TrainingClips, device: torch.device, resident: bool
 ) -> dict[str, int]:
-    """Returns how many bytes of real clips are embedded at a time, and streamed to a GPU at a time."""
+    """Returns how many bytes of real clips are embedded, and how many are streamed to a GPU, at a time."""
     if not config.iterates:
         return {"real_batch_bytes": 0, "pinned_bytes": 0}
     per_class, shape = clips.per_class, (clips.num_frames, clips.frame_shape)

@@ -1,4 +1,4 @@
-"""Presets: the settings of a method, by dataset and vpc, that apply unless the user sets others."""
+"""Presets: a method's default settings by dataset and vpc."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -45,7 +45,7 @@ PRESET_SETTINGS = tuple(field.name for field in fields(Preset) if field.name not
 
 
 def row_at(rows: Mapping[int, Row], vpc: int) -> Row:
-    """Returns the row with the largest vpc up to the given one; there must be a row for vpc 1."""
+    """Returns the row with the largest vpc not above the given one. There must be a row for vpc 1."""
     return rows[max(v for v in rows if v <= vpc)]
 
 

@@ -44,13 +44,13 @@ def condense(
 ) -> KeyFrameStore | None:
     """Condenses real clips into a store at `config.out`.
 
-    Equal settings and clips lead to equal arrays on the same machine. The store appears at `config.out` only
+    On the same machine, equal settings and clips produce equal arrays. The store appears at `config.out` only
     once it is complete. If `on_event` raises between two steps (as Ctrl-C does on the command line), a
     checkpoint is kept next to `config.out`, from which `resume=True` continues to exactly the same arrays.
 
     If torch.distributed is initialised, with any backend, its processes share the classes of dfs and dm, and
     the first one writes the store; all must call this function with equal settings and clips. The number of
-    processes does not affect the result. Other methods run on the first process only.
+    processes does not affect the result. Other methods run only on the first process.
 
     Args:
         config: the settings, or the plan that `plan_run` made from them. Settings that are None are taken
@@ -60,20 +60,21 @@ def condense(
         on_event: called with every event of `dfs_store.condense.events`.
 
     Returns:
-        The open store; close it, or use it in a `with` statement. None on all processes but the first.
+        The open store, or None on all processes but the first. Close the store, or use it in a `with`
+        statement.
 
     Raises:
-        SettingsError: the settings are invalid, or do not suit these clips.
+        SettingsError: the settings are invalid, or do not work with these clips.
         OutputExistsError: `config.out` already exists and `overwrite` is not set, or another run is
             condensing into it.
         OutputNotWritableError: `config.out` cannot be written.
         DivergedError: the loss is no longer finite.
         OutOfMemoryError: the device runs out of memory even with one clip at a time; the last periodic
             checkpoint is kept.
-        DiskFullError: the disk has no space for the store or a checkpoint; raised before the run if the
-            initial key frames would not fit.
-        CheckpointError: the checkpoint to resume is damaged, or was made with other settings.
-        LostRankError: another process ended; the last checkpoint is kept.
+        DiskFullError: the disk does not have enough space for the store or a checkpoint. Raised before the
+            run starts if the initial key frames would not fit.
+        CheckpointError: the checkpoint to resume is damaged, or was made with different settings.
+        LostRankError: another process ended unexpectedly; the last checkpoint is kept.
     """
     plan = config if isinstance(config, Plan) else None
     config = config.config if isinstance(config, Plan) else config.resolved()
@@ -137,7 +138,7 @@ def _unlabelled(config: CondenseConfig) -> Iterator[CondenseConfig]:
     """Yields the settings for a temporary store next to `out`, from which the teacher reads the clips.
 
     The store is removed at the end. Its name is derived from `out`, so that a run replaces the temporary
-    store of an earlier one that was killed.
+    store of an earlier run that was killed.
     """
     beside = local_beside(config.out)
     path = beside.with_name(f".{beside.name}.unlabelled.zarr")

@@ -1,7 +1,7 @@
 """Defines the settings of `dfs condense` with their types, defaults, help texts, groups and checks.
 
-The command line builds its options from them, so this module imports nothing heavy. `CondenseConfig`
-documents each setting, and checks them together.
+The command line builds its options from these definitions, so this module imports nothing heavy.
+`CondenseConfig` documents the settings, and checks that they are compatible.
 """
 
 import os
@@ -61,10 +61,11 @@ class Option(NamedTuple):
     Attributes:
         help: the help text, one line.
         panel: group of options in the help; None for the first group.
-        metavar: placeholder for the value in the help; None for the type's name.
+        metavar: placeholder for the value in the help; the type's name if None.
         words: values for shell completion, in addition to the words of a Literal.
-        check: called with the flag and the value unless the value is None; raises SettingsError.
-        shown: what the help shows as the default if the default is None.
+        check: called with the flag and the value unless the value is None. Raises SettingsError if the value
+            is invalid.
+        shown: text that the help shows as the default if the default is None.
     """
 
     help: str
@@ -89,7 +90,7 @@ def _set(
 
 
 def _must(rule: str, holds: Callable[[Any], bool]) -> Check:
-    """Returns a check that raises SettingsError with the rule unless `holds` is true of the value."""
+    """Returns a check that raises SettingsError, quoting the rule, unless `holds(value)` is true."""
 
     def check(flag: str, value: object) -> None:
         if not holds(value):
@@ -303,7 +304,7 @@ def _alternatives(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - as `words_of`
 
 
 def _fits(value: object, kind: type) -> bool:
-    """Returns whether a value has a type. An int counts as a float, but a bool is not a number."""
+    """Returns whether a value matches a type. An int is accepted as a float, but a bool is not a number."""
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)

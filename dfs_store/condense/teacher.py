@@ -49,7 +49,7 @@ def teacher_of(
 
 @full_float32()
 def soft_labels_of(store: KeyFrameStore, network: ConvNet3D) -> npt.NDArray[np.float32]:
-    """Returns a network's logits for every rebuilt clip of a store, (N, classes) float32.
+    """Returns a network's logits, (N, classes) float32, for every rebuilt clip in a store.
 
     Args:
         store: the clips.

@@ -1,4 +1,4 @@
-"""Counts the real clips for a plan, either from their files without decoding or in an open dataset."""
+"""Counts the real clips for a plan, from their files (without decoding) or in an open dataset."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ __all__ = ["TrainingClips", "count_training_clips"]
 
 
 class TrainingClips(NamedTuple):
-    """Counts and shape of a run's real clips, without held-out clips.
+    """Counts and shape of a run's real clips, excluding held-out clips.
 
     Attributes:
         per_class: number of clips by class name.

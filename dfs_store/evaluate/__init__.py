@@ -1,6 +1,6 @@
 """Trains from scratch on a store, tests on real videos, and compares methods and settings.
 
-Names are imported on first use (PEP 562), so that printing a table of results does not import torch.
+Names are imported on first use (PEP 562), so printing a table of results does not import torch.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Forecasts the duration of an evaluation from a few batches, without writing anything."""
+"""Times a few batches to forecast the duration of an evaluation. Writes no files."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,14 +31,14 @@ def forecast_evaluation(
 ) -> Forecast:
     """Forecasts the duration of `evaluate`.
 
-    For each kind of labels, runs one warm-up step and times two training steps. Times testing on one batch.
+    Runs one warm-up step and times two training steps for each kind of label. Times testing on one batch.
 
     Args:
-        sources: training clips, one source per kind of labels.
+        sources: training clips, one source per kind of label.
         test: the test clips, or the same number of similar clips.
         settings: settings of the evaluation.
         decoding: time to decode the training clips, in seconds.
-        paces: durations already measured with such clips, in seconds; new measurements are added.
+        paces: durations already measured with these clips, in seconds; new measurements are added.
 
     Raises:
         SettingsError: training and test clips have different classes, or the clips are too small.

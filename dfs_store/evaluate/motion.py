@@ -116,7 +116,7 @@ def flow_colours(flow: Flow, largest: float) -> npt.NDArray[np.uint8]:
 
     Args:
         flow: (H, W, 2) in pixels per frame.
-        largest: smallest magnitude whose colour is fully saturated, in pixels per frame.
+        largest: magnitude at which colours become fully saturated, in pixels per frame.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -134,10 +134,10 @@ def flow_colours(flow: Flow, largest: float) -> npt.NDArray[np.uint8]:
 
 
 def flow_picture(real: list[Flow], condensed: list[Flow], names: list[str]) -> npt.NDArray[np.uint8]:
-    """Draws the real and the condensed flow of every class, one column per class, and a colour key.
+    """Draws the real and condensed flow of every class, one column per class, with a colour key.
 
     Condensed clips move less, so each row is scaled to its own 99th percentile of the magnitude, which is
-    printed next to it. This makes the directions comparable.
+    printed next to the row. This makes the directions comparable.
 
     Args:
         real: mean flow of the real clips of each class, (H, W, 2) in pixels per frame.

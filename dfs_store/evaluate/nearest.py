@@ -1,4 +1,4 @@
-"""Finds the real clip that is most similar to a condensed clip."""
+"""Finds the real clip most similar to a condensed clip."""
 
 from typing import TYPE_CHECKING
 

@@ -18,12 +18,12 @@ __all__ = [
 
 
 class Published(NamedTuple):
-    """A cell of the paper's tables.
+    """A cell in the paper's tables.
 
     Attributes:
-        accuracy: percent, top-1, or top-5 for Kinetics-400 and Something-Something V2.
-        mebibytes: storage as printed in the paper, or None.
-        spread: standard deviation over three runs as printed in the paper, or None.
+        accuracy: top-1 accuracy in percent (top-5 for Kinetics-400 and Something-Something V2).
+        mebibytes: storage as printed in the paper; None if it is not given.
+        spread: standard deviation over three runs as printed in the paper; None if it is not given.
     """
 
     accuracy: float
@@ -147,14 +147,14 @@ def published(
     model: str = "convnet3d",
     settings: Mapping[str, Any] | None = None,
 ) -> Published | None:
-    """Returns the paper's result, or None if the paper does not have one.
+    """Returns the paper's result, or None if the paper does not report one.
 
     Args:
         dataset: name in the catalogue.
         method: name of the method, or "whole".
         vpc: videos per class; None for "whole". The paper has no results for "all".
         model: name of the trained network.
-        settings: condensation settings; those that are missing default to the paper's values.
+        settings: condensation settings; missing ones default to the paper's values.
     """
     settings = settings or {}
     row = vpc if isinstance(vpc, int) else 0

@@ -59,7 +59,7 @@ def result_document(
         trained_on: path of the store, or `WHOLE`.
         result: result of the evaluation.
         settings: settings of the evaluation.
-        about: `about_store` or `about_whole`, and further entries.
+        about: the result of `about_store` or `about_whole`, and any further entries.
     """
     found = {"store": shown_place(trained_on), **result.to_json()}
     return {**found, "batch_size": settings.batch_size, "seed": settings.seed, **about}
@@ -68,8 +68,8 @@ def result_document(
 def test_views(dataset: str, settings: "EvaluationSettings") -> dict[str, int]:
     """Returns the arguments `random_starts` and `seed` for opening the test clips.
 
-    The seed is 0 for built-in datasets, because another seed would change their clips, and if there are no
-    random starts.
+    The seed is 0 if there are no random starts, and for built-in datasets, because a different seed would
+    change their clips.
     """
     starts = settings.random_starts
     seed = settings.seed if starts and not describe(dataset).is_built_in else 0
@@ -77,12 +77,12 @@ def test_views(dataset: str, settings: "EvaluationSettings") -> dict[str, int]:
 
 
 def cost_of(store: KeyFrameStore) -> dict[str, Any] | None:
-    """Returns the cost of condensing a store according to its run's event log; None if there is no log.
+    """Returns the cost of condensing a store, taken from its run's event log, or None if there is no log.
 
     Returns:
         `seconds`, the total over all processes that worked on the run; `device`; and `clip_passes`, the
-        number of clips that passed through a network, with or without a backward pass. Classes with fewer
-        real clips than `batch_real` count as if they had that many. `clip_passes` is None for methods that
+        number of clips that passed through a network, with or without a backward pass. A class with fewer
+        than `batch_real` real clips is counted as if it had that many. `clip_passes` is None for methods that
         select clips by an extractor's features, because the log does not record their number.
     """
     try:

@@ -13,7 +13,7 @@ __all__ = ["EvaluatedOn", "EvaluationResult", "Score", "accuracy_text"]
 
 @dataclass(frozen=True)
 class Score:
-    """One kind of accuracy over several runs.
+    """One accuracy metric over several runs.
 
     Attributes:
         runs: accuracy of each run in percent.
@@ -54,7 +54,7 @@ class EvaluatedOn:
         hold_out: share of the training clips that was held out for testing; None for the test clips.
         frames, stride, size: sampling of the clips; `stride` is None if it depends on the video's length.
         num_clips: number of clips.
-        split_declared: whether the user set the split because the store does not record it.
+        split_declared: whether the user specified the split because the store does not record it.
     """
 
     dataset: str
@@ -88,8 +88,8 @@ class EvaluationResult:
         model: name of the network.
         protocol: "paper" or "strict".
         recipe: training recipe, "paper" or "modern".
-        labels: training labels: "hard" (one class per clip), "soft" (a teacher's logits), or "both" (each in
-            the same number of runs).
+        labels: training labels: "hard" (one class per clip), "soft" (a teacher's logits), or "both" (the same
+            number of runs with each).
         epochs: see `EvaluationSettings`.
         passes: number of passes over the training clips; `epochs + 1` with the recipe "paper".
         lr: peak learning rate.
@@ -97,7 +97,7 @@ class EvaluationResult:
         test: the test clips.
         chance: top-1 accuracy of always predicting the most frequent class of the test clips, in percent.
         elapsed_seconds: duration of training and testing.
-        num_classes: number of classes; top-5 is 100 if there are five or fewer.
+        num_classes: number of classes; top-5 is always 100 if there are five or fewer.
         top1, top5: top-1 and top-5 accuracy; with hard labels if `labels` is "both".
         soft: top-1 and top-5 accuracy with soft labels; None if only hard labels were used.
         classes: class names.

@@ -74,7 +74,7 @@ class EvaluationSettings:
 
     @property
     def random_starts(self) -> int:
-        """Number of random starts that the test clips need (`open_videos(..., random_starts=...)`)."""
+        """Number of random starts that the test clips need, to pass to `open_videos` as `random_starts`."""
         return random_starts(self.protocol, self.runs)
 
     def training(self, run: int) -> TrainingSettings:
@@ -100,7 +100,7 @@ class EvaluationProgress:
         passes_done: number of finished passes in this run.
         passes: number of passes in each run.
         loss: mean training loss of the last pass.
-        top1: top-1 accuracy of each finished run with these labels, in percent.
+        top1: top-1 accuracy, in percent, of each finished run with the same labels.
         labels: training labels of this run, "hard" or "soft".
     """
 
@@ -114,7 +114,7 @@ class EvaluationProgress:
 
 
 class TrainingBatches(ClipBatches, TypingProtocol):
-    """Batches of training clips with class names, from `StoreClips` or `VideoClips`."""
+    """Training clips in batches, with class names; implemented by `StoreClips` and `VideoClips`."""
 
     classes: list[str]
 
@@ -136,11 +136,11 @@ def evaluate(
         clips: `clips_of(path)` for a store, or `VideoClips(videos)` for the upper bound. If None, only `soft`
             is used.
         test: the real test clips, with the same shape and the same class names in any order. Open them with
-            `random_starts=settings.random_starts`, so that every run has its own.
-        settings: settings of the evaluation; the paper's if None.
-        soft: `clips_of(path, labels="soft")`, to train on soft labels as well, with the same number of runs
-            and the same seeds.
-        on_progress: called after every pass; can raise an exception to stop the evaluation.
+            `random_starts=settings.random_starts`, so that every run has its own random starts.
+        settings: settings of the evaluation. Defaults to the paper's.
+        soft: `clips_of(path, labels="soft")`, to train also on soft labels, with the same number of runs and
+            the same seeds.
+        on_progress: called after every pass; may raise an exception to stop the evaluation.
 
     Raises:
         SettingsError: there are no training clips, the classes differ, the test clips have too few random

@@ -44,7 +44,7 @@ def grouped(rows: Iterable[TableRow], key: Callable[[TableRow], Key]) -> dict[Ke
 
 
 def kind_of(row: TableRow) -> tuple[Any, ...]:
-    """Returns the settings and test clips of a row's evaluation. Rows of the same kind are comparable."""
+    """Returns the settings and test clips of a row's evaluation. Rows are comparable if these are equal."""
     return (
         row.dataset, row.model, row.protocol, row.recipe, row.title_epochs, row.runs, row.split,
         row.split_declared, row.hold_out, row.frames, row.stride, row.size, row.num_test_clips,
@@ -60,7 +60,7 @@ def _identity(row: TableRow) -> tuple[Any, ...]:
 
 
 def _labelled_with(row: TableRow) -> tuple[Any, ...]:
-    """Returns a key that is equal for rows whose names in the table must differ."""
+    """Returns a key that is equal for rows that need different names in the table."""
     return (*kind_of(row), row.method, row.vpc, row.control)
 
 
@@ -97,7 +97,7 @@ def _mean(values: Iterable[float | int | None]) -> float | None:
 
 
 def _over_random(row: TableRow, rows: Sequence[TableRow]) -> TableRow:
-    """Adds to a row its gain over random clips with the same vpc and all frames."""
+    """Adds a row's gain over random clips with the same vpc and all frames."""
     base = next(
         (
             other
@@ -128,7 +128,7 @@ def half_interval(values: Sequence[float]) -> float | None:
 def student_quantile(degrees: int) -> float:
     """Returns the 0.975 quantile of Student's t, accurate to 0.001.
 
-    Up to 10 degrees of freedom it is tabulated, above that computed by a series expansion.
+    Values for up to 10 degrees of freedom are tabulated; those for more are computed by a series expansion.
     """
     if degrees <= len(_QUANTILES):
         return _QUANTILES[degrees - 1]

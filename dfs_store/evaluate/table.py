@@ -26,13 +26,13 @@ __all__ = ["read_results"]
 
 
 def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
-    """Reads results of `dfs evaluate` and `dfs compare`, sorted by dataset, vpc and method.
+    """Reads the results of `dfs evaluate` and `dfs compare`, and sorts them by dataset, vpc and method.
 
-    Results that differ only in their seeds are combined into one row if they record the store's settings.
+    Results that record the store's settings and differ only in their seeds are combined into one row.
 
     Args:
-        paths: JSON files, or folders that contain such files or the cells of `dfs compare`. Files in a folder
-            that have a different schema are ignored.
+        paths: JSON files, or folders that contain such files or the cells of `dfs compare`. In folders, files
+            with a different schema are ignored.
 
     Raises:
         StoreNotFoundError: a path cannot be read.

@@ -22,14 +22,14 @@ def check_plot(path: str | Path) -> None:
 
 
 def plot(rows: Sequence[TableRow], path: str | Path) -> None:
-    """Draws accuracy against stored MiB (logarithmic), with a line through the VPCs of each row label.
+    """Draws accuracy against stored MiB (log scale), with a line through the VPCs of each row label.
 
     `whole` and chance are horizontal lines. The suffix of `path` selects the format (.png, .svg, .pdf).
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
-        SettingsError: the results differ in dataset or evaluation, none of them is for a store, or the suffix
-            is unknown.
+        SettingsError: the results are for different datasets or evaluations, none of them is for a store, or
+            the suffix is unknown.
         OutputNotWritableError, DiskFullError: the file cannot be written.
     """
     check_plot(path)

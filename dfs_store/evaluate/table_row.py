@@ -15,27 +15,27 @@ class TableRow:
         dataset: name of the dataset.
         method: name of the method, or "whole".
         vpc: videos per class, or "all"; None for `whole`.
-        label: method or control, with the settings that distinguish the row from others.
+        label: method or control, with the settings that distinguish the row from other rows.
         control: name of the control, for example "equal-clips"; None for a method.
         settings: condensation settings, without the seed.
         seeds: number of condensations.
         by_seed: accuracy in percent by condensation seed; empty if the seed is not recorded.
         over_random: mean gain over random real clips with the same vpc, all frames and the same evaluation,
             over the common seeds, in percentage points; None if there are no such clips.
-        over_random_interval: half width of the 95 % interval of `over_random` (Student's t, paired over
-            seeds); None for fewer than two seeds.
+        over_random_interval: half-width of the 95 % confidence interval of `over_random` (Student's t, paired
+            over seeds); None for fewer than two seeds.
         key_frames_per_class: stored key frames per class; None for `whole` and native arrays.
         cost_seconds, cost_device, cost_clip_passes: duration and device of the condensation, and the number
-            of clips that it passed through a network; None if unknown.
+            of clips passed through a network; None if unknown.
         num_train_clips: number of training clips.
-        title_epochs: number of epochs in the comparison, from which those of a control can differ.
+        title_epochs: number of epochs in the comparison, which can differ from a control's number of epochs.
         dtype: dtype of the key frames; None for `whole` and native arrays.
         model, protocol, recipe, runs: settings of the evaluation.
         labels: "hard" or "soft".
         epochs: number of epochs as published; the paper's recipe makes one more pass.
         passes: number of passes over the training clips.
         split: official split; None if the dataset has only one.
-        split_declared: whether the user gave the split because the store does not record it.
+        split_declared: whether the user specified the split because the store does not record it.
         hold_out: share of the training clips used for testing; None for the test clips.
         frames, stride, size: sampling of the test clips.
         num_test_clips: number of test clips.
@@ -44,7 +44,7 @@ class TableRow:
         elapsed_seconds: duration of the evaluation.
         metric: "top1" or "top5", the metric that the paper reports for the dataset.
         mean, std: mean and standard deviation of the metric over the runs, in percent. If there are several
-            seeds, both are over the seeds, with the sample standard deviation.
+            seeds, both are taken over the seeds, and `std` is the sample standard deviation.
         paper, paper_spread: the paper's mean and spread in percent if the evaluation matches the paper's: all
             classes, the test clips of split 1 (at least 19,500 for Kinetics-400), the same sampling, protocol
             "paper", at least 3 runs of 500 epochs (501 passes), the same learning rate and batch size;

@@ -115,7 +115,7 @@ def title_of(row: TableRow) -> str:
 
 
 def to_text(rows: Sequence[TableRow]) -> str:
-    """Formats rows as aligned columns, one block per kind of evaluation."""
+    """Formats rows as aligned columns, with one block per kind of evaluation."""
     texts = []
     for block in _blocks(rows):
         table = [block.columns, *block.rows]
@@ -126,7 +126,7 @@ def to_text(rows: Sequence[TableRow]) -> str:
 
 
 def to_markdown(rows: Sequence[TableRow]) -> str:
-    """Formats rows as Markdown tables, one per kind of evaluation."""
+    """Formats rows as Markdown tables, with one table per kind of evaluation."""
     texts = []
     for block in _blocks(rows):
         lines = [_piped(block.columns), _piped(["---"] * len(block.columns)), *map(_piped, block.rows)]
@@ -148,7 +148,7 @@ def _markdown(text: str) -> str:
 
 
 def to_latex(rows: Sequence[TableRow]) -> str:
-    """Formats rows as LaTeX tables (package booktabs), one per kind of evaluation."""
+    """Formats rows as LaTeX tables (booktabs package), with one table per kind of evaluation."""
     texts = ["% \\usepackage{booktabs}"]
     for block in _blocks(rows):
         spec = "l" + "r" * (len(block.columns) - 1)

@@ -75,10 +75,10 @@ def answers_on(
 
     Args:
         network: maps clips (N, T, C, H, W) to logits (N, classes).
-        videos: the real test clips. If they have a single view, every pass uses it.
+        videos: the real test clips. If they have a single view, every pass uses that view.
         protocol: "paper" or "strict".
         seed: seed of the flips.
-        run: 0-based number of the run; it selects the views.
+        run: 0-based number of the run, which selects the views.
         batch_size: number of clips per batch.
     """
     network.eval()

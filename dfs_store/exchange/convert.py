@@ -50,7 +50,7 @@ class Conversion:
         container: containers.
         num_clips: numbers of clips.
         storage: sizes.
-        error: error of the copy; None if key frames were copied bit by bit.
+        error: error of the copy; None if key frames were copied bit for bit.
         notes: a sentence for each part that was not copied.
     """
 
@@ -99,11 +99,11 @@ def convert_store(
         dtype: "float32", "float16" or "uint8"; the source's if None.
         encoding: "webp[:QUALITY]", "avif[:QUALITY]" or "none"; the source's if this and `dtype` are None.
         compression: None, "zstd" (Zarr only) or "gzip".
-        classes: names of the classes to keep; all if None.
-        without: numbers of clips to skip.
+        classes: names of the classes to keep. Defaults to all.
+        without: numbers of the clips to skip.
         overwrite: whether to replace an existing store.
-        on_progress: called with the number of clips processed and the total, first during copying, then
-            during the comparison if there is one.
+        on_progress: called with the number of clips processed and the total, first while clips are copied,
+            then while they are compared, if they are.
 
     Raises:
         DFSError: see `copy_store`.
@@ -143,7 +143,7 @@ def measure_error(
     clips: Sequence[int],
     on_progress: OnProgress | None = None,
 ) -> StorageError:
-    """Compares the key frames of a copy with its source's, clip by clip.
+    """Compares a copy's key frames with the source's, clip by clip.
 
     Args:
         before: the source.

@@ -22,8 +22,8 @@ class ArrayDifference:
     """Differences in the positions or labels of clips.
 
     Attributes:
-        num_clips: number of clips that differ, among the clips that both stores have.
-        first: number of the first clip that differs, and its values in both stores; None if none differs.
+        num_clips: number of clips that differ, among the clips in both stores.
+        first: number of the first clip that differs, and its values in both stores; None if no clip differs.
     """
 
     num_clips: int
@@ -38,7 +38,7 @@ class ValueDifference:
         num_clips: number of clips that differ.
         largest: largest absolute difference between two values.
         rms: root-mean-square difference over all values of all clips.
-        largest_clip: number of the clip with the largest difference; None if none differs.
+        largest_clip: number of the clip with the largest difference; None if no clip differs.
     """
 
     num_clips: int
@@ -52,8 +52,8 @@ class StoreDifference:
     """Differences between two stores.
 
     Attributes:
-        settings: settings that differ, with their values in both stores. They include the header, the
-            settings for condensing, and how the clips are stored.
+        settings: settings that differ, with their values in both stores. These include the header, the
+            condensation settings, and how the clips are stored.
         positions: differences between key-frame positions.
         labels: differences between labels.
         values: differences between rebuilt clips; None if the clips have different shapes.
@@ -68,7 +68,7 @@ class StoreDifference:
 
     @property
     def equal(self) -> bool:
-        """Whether there are no differences."""
+        """Whether the stores are equal."""
         same = self.values is not None and not self.values.num_clips
         parts = (self.positions, self.labels)
         return not (self.settings or self.native or any(each.num_clips for each in parts)) and same
@@ -93,7 +93,7 @@ def diff_stores(
 
     Raises:
         StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: see `open_store`.
-        ClipTooLargeError: a rebuilt clip needs more than `DFS_MAX_CLIP_BYTES`.
+        ClipTooLargeError: a rebuilt clip exceeds `DFS_MAX_CLIP_BYTES`.
     """
     with open_store(first) as one, open_store(second) as other:
         left, right = _settings(one), _settings(other)

@@ -60,8 +60,8 @@ def merge_stores(
     """Writes the clips of several stores into one, store by store.
 
     Classes with the same name are merged, in order of first appearance. If the dtype does not change, key
-    frames are copied bit by bit. The provenance contains the entries that all parents have in common, and
-    each parent's digest, path, number of clips and provenance.
+    frames are copied bit for bit. The new store's provenance contains the entries that all parents have in
+    common, and each parent's digest, path, number of clips and provenance.
 
     Args:
         sources: at least two stores with the same num_frames, frame_shape and normalization.

@@ -80,7 +80,7 @@ def normalised(pixels: npt.NDArray[np.uint8], normalization: Normalization | Non
 
 
 def parse_normalization(text: str, num_channels: int) -> Normalization | None:
-    """Parses `--normalization`: imagenet, none, or MEAN/STD with one number or one per channel.
+    """Parses `--normalization`: imagenet, none, or MEAN/STD, each one number or one per channel.
 
     Raises:
         SettingsError: the text has a different form, or does not match the number of channels.

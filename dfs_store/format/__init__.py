@@ -1,6 +1,6 @@
 """Reads and writes stores in format 1.0. Requires only NumPy, and never imports torch.
 
-docs/format.md describes the format in prose; `spec` and `checks` implement its rules.
+docs/format.md describes the format in prose, and `spec` and `checks` implement its rules.
 """
 
 from dfs_store.format.accounting import StorageReport, count_storage, key_frames_within

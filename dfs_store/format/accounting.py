@@ -24,10 +24,11 @@ class StorageReport:
         dense_bytes: N*T*C*H*W*4, the size of the same clips with every frame stored as float32.
         dense_uint8_bytes: N*T*C*H*W, the size of the same clips with every frame stored as uint8.
         on_disk_bytes: size of the file, or of all files in the folder.
-        native_bytes: size of the native arrays (methods without key frames), or None.
-        method_bytes: size of what the method needs: native_bytes, else key_frame_bytes + soft_label_bytes.
-        source_bytes: size of the real videos that the clips were made from, or None if unknown.
-        soft_label_bytes: N*classes*2 if the store has soft labels, else None.
+        native_bytes: size of the native arrays (methods without key frames); None if there are none.
+        method_bytes: size of the data that the method needs: `native_bytes` if there are native arrays,
+            otherwise `key_frame_bytes` + `soft_label_bytes`.
+        source_bytes: size of the real videos that the clips were made from; None if unknown.
+        soft_label_bytes: N*classes*2 if the store has soft labels, otherwise None.
     """
 
     num_key_frames: int
@@ -51,7 +52,7 @@ class StorageReport:
 
     @property
     def shares_text(self) -> str:
-        """Text that gives `method_bytes` as a percentage of the dense clips and of the source videos."""
+        """Text with `method_bytes` as a percentage of the dense clips and of the source videos."""
         wholes = (
             ("dense float32", self.dense_bytes),
             ("dense uint8", self.dense_uint8_bytes),
@@ -82,9 +83,9 @@ def count_storage(
 ) -> StorageReport:
     """Computes the storage cost of a store, which need not exist yet.
 
-    There are `num_clips` clips of `num_frames` frames with `frame_shape` (C, H, W), and key frames with the
-    stored `dtype`. `coded_bytes` is the size of their image files, or None if they are not encoded. The other
-    arguments are described in `StorageReport`.
+    The store has `num_clips` clips of `num_frames` frames with `frame_shape` (C, H, W), and its key frames
+    are stored as `dtype`. `coded_bytes` is the size of the key frames' image files, or None if they are not
+    encoded. The other arguments are described in `StorageReport`.
     """
     key_frame_bytes = coded_bytes
     if key_frame_bytes is None:
@@ -122,7 +123,7 @@ def count_index(
         num_channels: number of channels, C.
         dtype: dtype of the key frames.
         with_steps: whether the store contains `inserted_at`.
-        encoding: name of the encoding of the key frames, None if they are not encoded.
+        encoding: name of the key frames' encoding; None if they are not encoded.
     """
     absent = {"soft_labels"} if with_steps else {"soft_labels", "inserted_at"}
     absent |= set() if dtype == "uint8" else {"scale", "zero"}
@@ -143,7 +144,7 @@ def key_frames_within(
     *,
     with_steps: bool = False,
 ) -> int:
-    """Returns the number of key frames, for all clips together, that fit into a budget with their index.
+    """Returns the total number of key frames that fit into a budget together with their index.
 
     The budget covers `key_frame_bytes` and `index_bytes` of `StorageReport`, but not the attributes.
     """

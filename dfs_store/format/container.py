@@ -13,7 +13,7 @@ __all__ = ["ContainerReader", "ContainerWriter", "RowLayout", "RowSource"]
 
 
 class RowSource(Protocol):
-    """The large array of an open store. Its rows are the frames of key_frames or the bytes of coded_frames.
+    """The large array of an open store. Its rows are frames (key_frames) or bytes (coded_frames).
 
     Attributes:
         shape: (S, C, H, W), or (B,).
@@ -24,7 +24,7 @@ class RowSource(Protocol):
     dtype: str
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Returns where the declared size of the array does not match its files, before any row is read.
+        """Returns where the array's declared size does not match its files, without reading any row.
 
         A check that needs one request per file is deferred to the first read from that file, unless it is
         `thorough`.
@@ -32,7 +32,7 @@ class RowSource(Protocol):
         ...
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of rows start..stop as stored, read-only, in one batch of requests.
+        """Returns several runs of rows start..stop as stored and read-only, using one batch of requests.
 
         Raises:
             DamagedStoreError: a row cannot be read.
@@ -67,8 +67,8 @@ class ContainerReader(Protocol):
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
         """Returns a small array ("labels", "native/static"), or None if it does not exist.
 
-        Before memory is allocated, the size of the array is compared with the file, and its shape with
-        `shape` if given.
+        Before memory is allocated, the array's size is compared with the file, and its shape with `shape` if
+        given.
 
         Raises:
             DamagedStoreError: the array cannot be read, or its layout is not allowed by the format.
@@ -99,7 +99,7 @@ class ContainerReader(Protocol):
         ...
 
     def consolidated_problems(self) -> list[str]:
-        """Returns where metadata that are stored twice differ, for a check of the whole store."""
+        """Returns where duplicate copies of metadata differ, for a check of the whole store."""
         ...
 
 

@@ -42,7 +42,7 @@ def open_container(place: Place) -> ContainerReader:
         StoreNotFoundError: the path does not exist.
         NotAStoreError: the content does not match the suffix, or the suffix is not one of `SUFFIXES`.
         DamagedStoreError: the container is truncated.
-        StoreUnreachableError: the server of a URL does not answer or refuses the request.
+        StoreUnreachableError: the server of a URL does not respond or refuses the request.
         MissingDependencyError: the library for a URL's protocol is not installed.
     """
     container = _container_named(place)

@@ -1,8 +1,8 @@
-"""Decompresses chunks of limited size, for the layouts that other tools write.
+"""Decompresses chunks of limited size, in the layouts that other tools write.
 
 A few compressed kilobytes can decompress to gigabytes, and the decoders of numcodecs and libhdf5 allocate as
-much memory as the data require. So callers state the expected size of a chunk, and no function here allocates
-more.
+much memory as the data require. Callers therefore pass the expected size of a chunk, and no function in this
+module allocates more.
 """
 
 import zlib
@@ -81,7 +81,7 @@ _EXPANDERS = {
 
 
 def check_lzf(stored: Bytes, size_bytes: int) -> None:
-    """Raises ValueError if the decompressed size of LZF data is not `size_bytes`. Decompresses nothing."""
+    """Raises ValueError if the decompressed size of LZF data is not `size_bytes`, without decompressing."""
     data, at, found = bytes(stored), 0, 0
     try:
         while at < len(data) and found <= size_bytes:

@@ -34,7 +34,7 @@ _BLOCK_BYTES = 64 * 2**20
 
 
 def check_small(where: str, claimed_bytes: int, limit_bytes: int) -> None:
-    """Raises DamagedStoreError if an array is too large to be read whole."""
+    """Raises DamagedStoreError if an array is too large to be read at once."""
     if claimed_bytes > limit_bytes:
         raise DamagedStoreError(
             f"{where} needs {claimed_bytes:,} bytes, but the limit is {limit_bytes:,} for an array that "
@@ -43,7 +43,7 @@ def check_small(where: str, claimed_bytes: int, limit_bytes: int) -> None:
 
 
 def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsize: int, rows: int) -> None:
-    """Checks the memory and chunks needed to read rows of an array, before any chunk is decompressed.
+    """Checks the memory and number of chunks needed to read rows of an array, before decompressing any chunk.
 
     Args:
         where: name of the array in error messages.
@@ -53,7 +53,7 @@ def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsi
         rows: number of rows (first axis) that are read together.
 
     Raises:
-        DamagedStoreError: the chunks are too large, or there are too many.
+        DamagedStoreError: the chunks are too large, or there are too many of them.
     """
     if len(chunks) != len(shape) or min(chunks, default=1) < 1:
         raise DamagedStoreError(f"{where}: chunks of {tuple(chunks)} do not fit shape {tuple(shape)}")
@@ -78,7 +78,7 @@ def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsi
 
 
 def check_rows(where: str, name: str, shape: Sequence[int], dtype: str) -> None:
-    """Raises DamagedStoreError unless the large array has dimensions and a dtype that the format allows."""
+    """Raises DamagedStoreError unless the format allows the large array's dimensions and dtype."""
     if name == CODED and (dtype != "uint8" or len(shape) != 1):
         raise DamagedStoreError(
             f"{where}: {CODED} must have one dimension of uint8, got shape {tuple(shape)} of {dtype[:80]}"
@@ -91,7 +91,7 @@ def check_rows(where: str, name: str, shape: Sequence[int], dtype: str) -> None:
 
 
 def check_row_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsize: int) -> None:
-    """Checks the memory and chunks needed to read one row of the large array, see `check_chunks`.
+    """Checks the memory and number of chunks needed to read one row of the large array, see `check_chunks`.
 
     An image file spans as many rows of coded_frames as it has bytes, so all chunks of that array are counted.
     """
@@ -134,7 +134,7 @@ class GeneralRows:
         self._block: tuple[int, Array] | None = None
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Returns an empty list. The checksums detect missing chunks, which are read as the fill value."""
+        """Returns an empty list. Missing chunks are read as the fill value and detected by the checksums."""
         return []
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[Array]:

@@ -26,7 +26,7 @@ def build_attributes(
     extra: Mapping[str, Any] | None,
     encoding: FrameEncoding | None = None,
 ) -> dict[str, Any]:
-    """Returns the attributes as a reader will return them, without `complete` and `digest`.
+    """Returns the attributes as a reader would return them, except `complete` and `digest`.
 
     Raises:
         SettingsError: a value is invalid; the message lists all invalid values.
@@ -66,7 +66,7 @@ def build_attributes(
 
 
 def _readable(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Returns attributes with valid Unicode. Bytes of paths that are not UTF-8 are escaped."""
+    """Returns attributes as valid Unicode. Bytes in paths that are not UTF-8 are escaped."""
     if isinstance(value, dict):
         return {_readable(key): _readable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,6 +1,7 @@
-"""Reads and describes native arrays: data that a method needs beside key frames, with checksums.
+"""Reads and describes native arrays: data with checksums that a method needs in addition to key frames.
 
-They are in the group `native`. Readers may ignore them, because key frames of the same clips are stored too.
+Native arrays are in the group `native`. Readers may ignore them, because key frames of the same clips are
+also stored.
 """
 
 import math
@@ -69,7 +70,7 @@ def native_bytes(header: Header) -> int | None:
 
 
 def read_native(reader: ContainerReader, header: Header) -> Iterator[tuple[str, Array | DamagedStoreError]]:
-    """Yields the name and values of every native array, or its error in place of the values."""
+    """Yields the name and values of every native array, or an error instead of the values."""
     for name, about in (header.native or {"arrays": {}})["arrays"].items():
         try:
             yield name, _read(reader, name, about)

@@ -1,7 +1,7 @@
 """Converts frames to their stored dtype and back: float32, float16 or uint8.
 
-uint8 frames have a scale and a zero for each frame and channel. The error of a value x is bounded as follows,
-where M is the largest |x| in the same frame and channel:
+uint8 frames have a scale and a zero for each frame and channel. The error of a value x has the following
+bound, where M is the largest |x| in the same frame and channel:
 
 * float32: 0.
 * float16: max(2**-11 * |x|, 2**-25). Values that round to more than 65504 raise an error.
@@ -27,8 +27,8 @@ class Encoded(NamedTuple):
 
     Attributes:
         frames: (K, C, H, W) in the stored dtype, little-endian.
-        scale: (K, C) float32 with uint8, else None.
-        zero: (K, C) float32 with uint8, else None.
+        scale: (K, C) float32 for uint8, otherwise None.
+        zero: (K, C) float32 for uint8, otherwise None.
     """
 
     frames: npt.NDArray[Any]
@@ -79,7 +79,7 @@ def decode(
     scale: npt.NDArray[np.float32] | None = None,
     zero: npt.NDArray[np.float32] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Returns stored frames (K, C, H, W) as a new, writable float32 array of the same shape.
+    """Converts stored frames (K, C, H, W) to a new, writable float32 array of the same shape.
 
     Args:
         frames: frames in a stored dtype.

@@ -1,7 +1,7 @@
 """Rebuilds clips of a store block by block, and limits their size.
 
 A valid store of a few kilobytes can describe clips of many gigabytes: two key frames can define 65,536
-frames. So clips are rebuilt in blocks, and clips larger than the user allows raise an error.
+frames. Clips are therefore rebuilt in blocks, and a clip larger than the user allows raises an error.
 """
 
 import math
@@ -37,7 +37,8 @@ def check_clip_bytes(
         name: name of the store in error messages.
         num_frames: number of frames in a rebuilt clip.
         frame_shape: (C, H, W).
-        allowed: size limit of a clip in bytes. If None, DFS_MAX_CLIP_BYTES of the environment, or 2 GiB.
+        allowed: size limit of a clip in bytes. Defaults to the environment variable DFS_MAX_CLIP_BYTES, or to
+            2 GiB if it is not set.
 
     Raises:
         ClipTooLargeError: a clip exceeds the limit.
@@ -59,12 +60,12 @@ def check_clip_bytes(
 
 
 def block_frames(frame_shape: tuple[int, int, int]) -> int:
-    """Returns how many rebuilt frames (C, H, W) make a block of at most 16 MiB; at least one."""
+    """Returns how many rebuilt frames (C, H, W) fit into a block of 16 MiB, at least one."""
     return max(1, BLOCK_BYTES // (4 * math.prod(frame_shape)))
 
 
 def rebuilt_blocks(store: "KeyFrameStore", clip: int, near: Neighbours) -> Iterator[npt.NDArray[np.float32]]:
-    """Yields the frames of a clip in blocks (m, C, H, W) float32 of at most 16 MiB, or of one frame.
+    """Yields the frames of a clip in float32 blocks (m, C, H, W) of at most 16 MiB, or of one frame.
 
     Reads only the key frames that each block needs.
 

@@ -1,4 +1,4 @@
-"""Converts the paths in a store's provenance. Paths of its source are relative, so both can move together.
+"""Converts the paths in a store's provenance. Source paths are relative, so both can be moved together.
 
 A recorded path begins with "./", "../" or "/", to distinguish a folder from a dataset in the catalogue.
 """
@@ -21,8 +21,8 @@ _SOURCES = ("dataset", "test_list", "class_names")
 def recorded_path(path: PathLike, store: PathLike) -> str:
     """Returns a path as a store records it: relative to the store's folder if possible, else absolute.
 
-    It is absolute if the two paths share only the root of the file system, since they would rarely be moved
-    together, or if the store is at a URL.
+    The path is absolute if the store is at a URL, or if the two paths share only the root of the file system,
+    since they would rarely be moved together.
     """
     target, place = os.path.abspath(path), locate(store)
     if not isinstance(place, Path):
@@ -60,7 +60,7 @@ def portable(provenance: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def source_name(dataset: str) -> str:
-    """Returns the last part of a source's path, or the name of a dataset unchanged."""
+    """Returns the last part of a source's path, or a dataset's name unchanged."""
     if _is_relative(dataset) or os.path.isabs(dataset):
         return os.path.basename(os.path.normpath(dataset)) or dataset
     return dataset

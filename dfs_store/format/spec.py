@@ -86,7 +86,7 @@ class Header:
         class_names: class names in the order of their labels.
         normalization: {"mean": [...], "std": [...]} with C numbers each, or None.
         fps: frames per second for playback, or None.
-        frame_encoding: a key of `FRAME_ENCODINGS` if key frames are image files, else None.
+        frame_encoding: a key of `FRAME_ENCODINGS` if key frames are image files, otherwise None.
         digest: SHA-256 over the small arrays and `attributes`, in hex.
         native: description of the native arrays (see `dfs_store.format.native`), or None.
         attributes: the whole JSON object, including unknown keys.
@@ -161,7 +161,7 @@ def parse_header(attributes: Any, path: object) -> Header:  # noqa: ANN401 - any
 
 
 def header_problems(attributes: dict[str, Any]) -> list[str]:
-    """Returns a message for every broken rule of the attributes that describe the clips."""
+    """Returns a message for every broken rule on the attributes that describe the clips."""
     problems = []
     num_frames = attributes.get("num_frames")
     if not (_is_int(num_frames) and 2 <= num_frames <= MAX_FRAMES):

@@ -31,15 +31,15 @@ class KeyFrameStore:
     """A store opened for reading: N clips of T frames, with S key frames of shape (C, H, W).
 
     Opening reads the attributes and small arrays and checks every rule of the format. Key frames are read
-    later, and compared with their checksums at the first read. A store can be shared between threads and used
-    after a fork. It is pickled as its path and digest, and opened again when unpickled. Returned arrays that
+    later, and are compared with their checksums at the first read. A store can be shared between threads and
+    used after a fork. It is pickled as its path and digest, and reopened when unpickled. Returned arrays that
     cover the whole store are read-only.
 
     Args:
         path: a `.zarr` folder, or a `.zarr.zip`, `.h5` or `.hdf5` file; or its URL (s3://, https:// or any
             other protocol that fsspec supports), see docs/remote.md.
-        max_clip_bytes: size limit of a rebuilt clip in bytes. If None, the environment variable
-            DFS_MAX_CLIP_BYTES, or 2 GiB if it is not set.
+        max_clip_bytes: size limit of a rebuilt clip in bytes. Defaults to the environment variable
+            DFS_MAX_CLIP_BYTES, or to 2 GiB if it is not set.
 
     Attributes:
         path: the given path, as a `pathlib.Path` or a `dfs_store.format.io.place.StoreURL`.
@@ -49,7 +49,7 @@ class KeyFrameStore:
         NotAStoreError: the path exists, but is not a store.
         NewerFormatError: the store was written by a newer major version of the format.
         DamagedStoreError: the store breaks a rule of the format.
-        StoreUnreachableError: the server of a URL does not answer or refuses the request.
+        StoreUnreachableError: the server of a URL does not respond or refuses the request.
         MissingDependencyError: a library for a URL's protocol is not installed.
     """
 
@@ -118,12 +118,12 @@ class KeyFrameStore:
 
     @property
     def soft_labels(self) -> npt.NDArray[np.float16] | None:
-        """(N, classes) float16, a teacher's logits for each clip, or None."""
+        """(N, classes) float16, a teacher's logits for each clip; None if there are no soft labels."""
         return self._arrays.get("soft_labels")
 
     @property
     def offsets(self) -> npt.NDArray[np.int64]:
-        """(N+1,) int64: clip i has the key frames from offsets[i] up to, not including, offsets[i+1]."""
+        """(N+1,) int64: the key frames of clip i are offsets[i] up to, but not including, offsets[i+1]."""
         return self._arrays["offsets"]
 
     @property
@@ -133,27 +133,27 @@ class KeyFrameStore:
 
     @property
     def scale(self) -> npt.NDArray[np.float32] | None:
-        """(S, C) float32 for uint8 key frames: value = zero + scale * stored; else None."""
+        """(S, C) float32 for uint8 key frames: value = zero + scale * stored. None for other dtypes."""
         return self._per_frame("scale")
 
     @property
     def zero(self) -> npt.NDArray[np.float32] | None:
-        """(S, C) float32 for uint8 key frames; else None."""
+        """(S, C) float32 for uint8 key frames; None for other dtypes."""
         return self._per_frame("zero")
 
     @property
     def dtype(self) -> str:
-        """Stored dtype of key frames: "float32", "float16" or "uint8". If encoded, "uint8"."""
+        """Stored dtype of key frames: "float32", "float16" or "uint8"; always "uint8" if encoded."""
         return self._frames.dtype
 
     @property
     def frame_encoding(self) -> str | None:
-        """Name of the encoding if key frames are stored as image files, "webp" or "avif"; else None."""
+        """Name of the encoding, "webp" or "avif", if key frames are stored as image files; otherwise None."""
         return self._header.frame_encoding
 
     @property
     def stored_as(self) -> str:
-        """`frame_encoding` if key frames are encoded, else `dtype`."""
+        """`frame_encoding` if key frames are encoded, otherwise `dtype`."""
         return self.frame_encoding or self.dtype
 
     @property
@@ -191,7 +191,7 @@ class KeyFrameStore:
 
     @property
     def normalization(self) -> dict[str, list[float]] | None:
-        """The normalization of the values, {"mean": [...], "std": [...]} with C numbers each, or None."""
+        """The values' normalization, {"mean": [...], "std": [...]} with C numbers each, or None."""
         return self._header.normalization
 
     @property
@@ -255,10 +255,10 @@ class KeyFrameStore:
 
         Args:
             clip: number of the clip; negative numbers count from the end.
-            times: times in frames, (M,) floats in [0, T-1]; all T frames if None.
+            times: output times in frames, (M,) floats in [0, T-1]. Defaults to all T frames.
 
         Returns:
-            (T, C, H, W) float32, or (M, C, H, W) with `times`.
+            (T, C, H, W) float32, or (M, C, H, W) if `times` is given.
 
         Raises:
             ClipTooLargeError: the clip would take more than `max_clip_bytes`.
@@ -276,10 +276,10 @@ class KeyFrameStore:
         return rebuilt
 
     def clip_blocks(self, clip: int, times: npt.ArrayLike | None = None) -> Iterator[npt.NDArray[np.float32]]:
-        """Yields what `clip` returns in blocks (m, C, H, W) of at most 16 MiB, or of one frame.
+        """Yields the result of `clip` in blocks (m, C, H, W) of at most 16 MiB, or of one frame.
 
-        Has the same arguments and errors as `clip`, but all T frames must fit into `max_clip_bytes`, even if
-        there are few `times`.
+        The arguments and errors are those of `clip`, but all T frames must fit into `max_clip_bytes`, even if
+        `times` contains only a few.
         """
         clip = self._number(clip)
         self.check_clip_bytes(self.num_frames)
@@ -290,10 +290,10 @@ class KeyFrameStore:
         check_clip_bytes(self.path, num_frames, self.frame_shape, self._max_clip_bytes)
 
     def stored_frames(self, start: int, stop: int) -> Array:
-        """Returns key frames start..stop of the whole store as stored, (stop - start, C, H, W), read-only.
+        """Returns key frames start..stop of the whole store as stored: (stop - start, C, H, W), read-only.
 
-        Uncompressed frames are a view of the memory-mapped file, after comparison with their checksums. Image
-        files are decoded to levels, to which `scale` and `zero` apply.
+        Uncompressed frames are compared with their checksums and returned as a view of the memory-mapped
+        file. Image files are decoded to levels, to which `scale` and `zero` apply.
 
         Raises:
             SettingsError: the range is outside 0..S, or the store is closed.
@@ -307,15 +307,15 @@ class KeyFrameStore:
     def stored_spans(self, spans: Sequence[tuple[int, int]], *, threads: int = 1) -> list[Array]:
         """Returns several runs of key frames, each as returned by `stored_frames`.
 
-        Sends one batch of requests to a remote store, in which adjacent runs are merged.
+        For a remote store, sends one batch of requests, in which adjacent runs are merged.
 
         Args:
             spans: non-empty runs of key frames, (start, stop).
-            threads: largest number of threads that decode image files.
+            threads: maximum number of threads that decode image files.
 
         Raises:
             SettingsError, DamagedStoreError: see `stored_frames`.
-            StoreUnreachableError: the server of a remote store does not answer.
+            StoreUnreachableError: the server of a remote store does not respond.
         """
         for span in spans:
             self._check_span(*span)
@@ -325,19 +325,19 @@ class KeyFrameStore:
     def read_into(
         self, out: Array, spans: Sequence[tuple[int, int]], *, threads: int = 1, keep: bool = True
     ) -> None:
-        """Reads several runs of key frames into the caller's array, one after the other, as stored.
+        """Reads several runs of key frames, as stored, into the caller's array, one after the other.
 
         Image files are decoded directly into the array.
 
         Args:
             out: array to fill, (K, C, H, W) of the stored dtype, with K the total length of the spans.
             spans: non-empty runs of key frames, (start, stop).
-            threads: largest number of threads that decode image files.
-            keep: whether to cache decoded image files, up to 64 MiB in all, for later reads. Pass False if
-                each is read only once.
+            threads: maximum number of threads that decode image files.
+            keep: whether to cache decoded image files, up to 64 MiB in total, for later reads. Pass False if
+                each file is read only once.
 
         Raises:
-            SettingsError: `out` has the wrong shape or dtype; or see `stored_frames`.
+            SettingsError: `out` has the wrong shape or dtype; see also `stored_frames`.
             DamagedStoreError, StoreUnreachableError: see `stored_spans`; `out` is then partly written.
         """
         for span in spans:
@@ -351,7 +351,7 @@ class KeyFrameStore:
             self._frames.read_into(out, spans, threads, keep=keep)
 
     def coded_clip(self, clip: int) -> list[bytes]:
-        """Returns the image files of a clip's key frames: one per key frame, or one sequence for all.
+        """Returns the image files of a clip's key frames: one per key frame, or one sequence for the clip.
 
         Raises:
             SettingsError: key frames are not encoded, or the store is closed.
@@ -369,7 +369,7 @@ class KeyFrameStore:
 
     @contextmanager
     def _damage_described(self) -> Iterator[None]:
-        """Adds the clip to the error of a damaged frame, or reports that the store has been replaced."""
+        """Adds the clip to a damaged frame's error, or reports that the store has been replaced."""
         try:
             yield
         except DamagedStoreError as error:
@@ -395,10 +395,10 @@ class KeyFrameStore:
         return None if self._header.native is None else str(self._header.native["method"])
 
     def native_arrays(self) -> dict[str, Array]:
-        """Reads the native arrays, which a method needs beside key frames. Empty if there are none.
+        """Reads the native arrays, which a method needs in addition to key frames. Empty if there are none.
 
         Raises:
-            DamagedStoreError: an array is missing, has another shape, or does not match its checksum.
+            DamagedStoreError: an array is missing, has the wrong shape, or does not match its checksum.
         """
         arrays = {}
         reader = open_container(locate(self._absolute))  # a reader must not be shared between threads

@@ -1,4 +1,4 @@
-"""Reads a store's key frames, and compares them with their checksums at the first read."""
+"""Reads a store's key frames, comparing them with their checksums at the first read."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -48,11 +48,11 @@ class StoredFrames(Protocol):
         ...
 
     def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
-        """Returns several runs of frames, each (K, C, H, W) of `dtype`, read-only.
+        """Returns several runs of frames, each a read-only array (K, C, H, W) of `dtype`.
 
         Args:
             spans: non-empty runs of frames, (start, stop).
-            threads: largest number of decoding threads.
+            threads: maximum number of decoding threads.
 
         Raises:
             DamagedFrameError: a frame does not match its checksum, or cannot be decoded.
@@ -66,7 +66,7 @@ class StoredFrames(Protocol):
         Args:
             out: array to fill, (K, C, H, W) of `dtype`, with K the total length of the spans.
             spans: non-empty runs of frames, (start, stop).
-            threads: largest number of decoding threads.
+            threads: maximum number of decoding threads.
             keep: whether to cache decoded frames for the next read.
 
         Raises:
@@ -75,7 +75,7 @@ class StoredFrames(Protocol):
         ...
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Reads frames start..stop again, and describes the damage of each damaged frame, by frame number."""
+        """Reads frames start..stop again, and returns a description of each damaged frame by frame number."""
         ...
 
     def file_of(self, frame: int) -> str:
@@ -115,7 +115,7 @@ class PlainFrames:
             out[end : (end := end + stop - start)] = frames
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Describes the damage of each damaged frame in start..stop, by frame number."""
+        """Returns a description of each damaged frame in start..stop by frame number."""
         try:
             (stored,) = self._rows.read_spans([(start, stop)])
         except DamagedStoreError as error:

@@ -33,18 +33,18 @@ __all__ = ["StoreWriter"]
 class StoreWriter:
     """Writes a store clip by clip, as a context manager.
 
-    Nothing is visible at `path` before a clean exit, and an exception leaves nothing behind. Memory use does
-    not grow with the number of clips. With `overwrite`, the existing store can be recovered until the new one
-    is complete.
+    Nothing is visible at `path` until the writer exits without an exception, and an exception leaves nothing
+    behind. Memory use does not grow with the number of clips. With `overwrite`, the existing store can be
+    recovered until the new one is complete.
 
     Args:
-        path: path of the store; the suffix selects the container: `.zarr`, `.zarr.zip`, `.h5` or `.hdf5`.
-            It may be a URL; then the store is written to a local folder, and uploaded when complete.
-        num_frames: T, number of frames in every clip, at least 2.
+        path: path or URL of the store; the suffix selects the container: `.zarr`, `.zarr.zip`, `.h5` or
+            `.hdf5`. For a URL, the store is written to a local folder and uploaded when it is complete.
+        num_frames: T, the number of frames in every clip, at least 2.
         frame_shape: (C, H, W) of every key frame.
         class_names: class names in the order of their labels, all different.
         dtype: stored dtype, "float32", "float16" or "uint8"; see `dfs_store.format.quantization` for error
-            bounds. If None, float32, or uint8 with an encoding, which requires it.
+            bounds. Defaults to float32, or to uint8 if `encoding` is given (encodings require uint8).
         encoding: encoding of key frames as image files: "webp[:QUALITY]", one still per key frame, or
             "avif[:QUALITY]", one sequence per clip. Lossy; frames must have three channels (RGB).
         levels: values that the 8-bit levels of encoded frames represent, see `pixel_levels`. If None, levels
@@ -56,9 +56,9 @@ class StoreWriter:
 
     Raises:
         SettingsError: an argument is invalid.
-        OutputExistsError: the path exists and `overwrite` is False.
+        OutputExistsError: the path already exists and `overwrite` is False.
         OutputNotWritableError: the path cannot be written.
-        StoreUnreachableError: the server of a URL does not answer.
+        StoreUnreachableError: the server of a URL does not respond.
     """
 
     def __init__(
@@ -146,14 +146,14 @@ class StoreWriter:
         """Appends one clip.
 
         Args:
-            key_frames: key frames, (K, C, H, W) finite numbers.
+            key_frames: key frames of shape (K, C, H, W), finite numbers.
             positions: 0-based positions of the key frames, (K,) whole numbers that strictly increase from 0
-                to T-1; or [0].
+                to T-1, or [0] for a single key frame.
             label: class of the clip.
             inserted_at: 0-based step at which each key frame was inserted, -1 if initial, (K,) whole numbers.
-                It must be given for all clips of a store or for none.
-            soft_label: a teacher's logits for the clip, (classes,) finite numbers, stored as float16. It must
-                be given for all clips of a store or for none.
+                Pass it for all clips of a store or for none.
+            soft_label: a teacher's logits for the clip, (classes,) finite numbers, stored as float16. Pass it
+                for all clips of a store or for none.
 
         Raises:
             ClipError: an argument is invalid; the writer can still be used.
@@ -185,7 +185,7 @@ class StoreWriter:
         inserted_at: npt.ArrayLike | None = None,
         soft_label: npt.ArrayLike | None = None,
     ) -> None:
-        """Appends one clip whose frames already have the stored dtype, bit by bit.
+        """Appends one clip whose frames already have the stored dtype, bit for bit.
 
         `stored` contains frames (K, C, H, W) in this store's dtype and, for uint8, scale and zero (K, C). The
         other arguments are described in `append`.
@@ -223,8 +223,8 @@ class StoreWriter:
     ) -> None:
         """Appends one clip whose key frames are image files in this store's encoding and levels.
 
-        `files` contains one file per key frame, or one sequence. They must be valid, because they are not
-        decoded here. The other arguments are described in `append`.
+        `files` contains one file per key frame, or one sequence. The files must be valid, because they are
+        not decoded here. The other arguments are described in `append`.
 
         Raises:
             ClipError, PositionsError, DiskFullError, OutputNotWritableError: see `append`.
@@ -250,10 +250,10 @@ class StoreWriter:
         return self.encoding.name == encoding and self._levels.equals(levels)
 
     def write_native(self, method: str, arrays: Mapping[str, npt.ArrayLike]) -> None:
-        """Adds native arrays, which a method needs beside key frames.
+        """Adds native arrays, which a method needs in addition to key frames.
 
         Args:
-            method: name of the method. Its readers may use the arrays in place of the key frames.
+            method: name of the method. Its readers may use the arrays instead of the key frames.
             arrays: non-empty arrays by name (a-z, 0-9 and _), with dtypes of
                 `dfs_store.format.spec.NATIVE_DTYPES`.
 
@@ -275,7 +275,7 @@ class StoreWriter:
         soft_label: npt.ArrayLike | None,
         stored: Encoded | None = None,
     ) -> None:
-        """Checks all of a clip except its frames, and records its part of the small arrays."""
+        """Checks everything about a clip except its frames, and records its entries for the small arrays."""
         if self._files is None:
             raise SettingsError(
                 f"{self._shown}: the writer is not open; use it as `with StoreWriter(...) as writer:`"
@@ -323,7 +323,7 @@ class StoreWriter:
             raise self._failure from error
 
     def _check_optional(self, **values: npt.ArrayLike | None) -> frozenset[str]:
-        """Returns the optional arrays that are given. Raises ClipError if earlier clips have others."""
+        """Returns the optional arrays that are given. Raises ClipError if those of earlier clips differ."""
         given = frozenset(name for name, value in values.items() if value is not None)
         for name in sorted(given ^ (given if self._optional is None else self._optional)):
             raise ClipError(

@@ -1,4 +1,4 @@
-"""Checks for the loaders' options. Each returns the value in its final type or raises an error."""
+"""Checks the loaders' options. Each function returns the value in its final type or raises an error."""
 
 import operator
 from typing import SupportsFloat, SupportsIndex, cast
@@ -59,7 +59,7 @@ def check_device(device: object) -> torch.device:
 
 
 def check_dtype(dtype: object) -> torch.dtype:
-    """Returns a floating-point dtype, or float32 for None.
+    """Returns a floating-point dtype, by default float32.
 
     Raises:
         SettingsError: `dtype` is not float16, bfloat16, float32 or float64.
@@ -76,7 +76,10 @@ def check_dtype(dtype: object) -> torch.dtype:
 
 
 def replica_of(num_replicas: object, rank: object) -> tuple[int, int]:
-    """Returns (num_replicas, rank). Without both, asks torch.distributed, or returns (1, 0).
+    """Returns (num_replicas, rank).
+
+    If neither is given, they are taken from torch.distributed if it is initialised; otherwise, returns (1,
+    0).
 
     Raises:
         SettingsError: only one of them is given, or `rank` is not below `num_replicas`.

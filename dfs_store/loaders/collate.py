@@ -1,7 +1,7 @@
 """Lets torch's DataLoader form batches without copying the clips.
 
 A DataLoader requests all items of a batch at once, and then stacks them into new memory. Clips that were
-rebuilt together already form that batch; their type makes the default collate function use it.
+rebuilt together already form that batch in memory, and their type makes the default collate function use it.
 """
 
 import copy
@@ -40,7 +40,7 @@ def rebuilt_clips(batch: Tensor) -> list[Tensor]:
 
 
 def _collate(batch: Sequence[Tensor], *, collate_fn_map: Any = None) -> Tensor:  # noqa: ANN401 - torch's own annotation
-    """Returns the clips' memory as a batch if they fill it in order from its start, and else stacks them."""
+    """Returns the clips' memory as a batch if they fill it in order from its start; else stacks them."""
     first = batch[0]
     storage, size = first.untyped_storage(), first.numel()
     together = all(

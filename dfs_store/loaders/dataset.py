@@ -48,7 +48,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
 
     A `DataLoader` requests whole batches. The clips of such a batch share one piece of memory, which its
     default collate function uses as the batch. The memory is reused once nothing refers to it any more.
-    Values are never clamped, since trained key frames may leave the range of pixels on purpose.
+    Values are never clamped, because trained key frames may deliberately exceed the pixel range.
 
     The dataset works in forked and spawned worker processes: only its paths and options are pickled, and
     each process opens the store itself. Workers share the key frames in memory; before the first worker is
@@ -59,19 +59,19 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
             Joined stores must have the same classes, frame shape, number of frames (unless `num_frames` is
             given) and, with `normalization` "stored", the same normalisation.
         layout: "CTHW" or "TCHW".
-        num_frames: M, the number of evenly spaced frames in a rebuilt clip, from the first to the last; the
-            stored number T if None. A single frame is taken from the middle of the clip.
-        transform: function of each clip, a `torchvision.tv_tensors.Video` (T, C, H, W), float32, in the
-            space that `normalization` names. Must return a four-dimensional tensor in the same order.
-        target_transform: function of the label; cannot be used with soft labels.
-        in_memory: True to read all key frames at once and keep them in their stored dtype, False to read
-            only the key frames of each batch. None reads all of them if they take at most
-            `IN_MEMORY_LIMIT_BYTES` (1 GiB). WebP and AVIF files count as uint8: True decodes them once, in
-            `torch.get_num_threads()` threads; False decodes them for each batch, but each process caches up
-            to 64 MiB of decoded frames.
-        normalization: "stored" for the stored values; None for pixels in [0, 1]; or (mean, std), numbers or
-            one per channel, or {"mean": mean, "std": std}, for (pixel - mean) / std. The values of a store
-            without a normalisation are pixels.
+        num_frames: M, the number of frames in a rebuilt clip, evenly spaced from the first to the last.
+            Defaults to the stored number T. If M is 1, the frame is taken from the middle of the clip.
+        transform: called with each clip as a float32 `torchvision.tv_tensors.Video` (T, C, H, W), normalised
+            as `normalization` specifies. Must return a four-dimensional tensor in the same order.
+        target_transform: called with each label. Cannot be used with soft labels.
+        in_memory: True to read all key frames at once and keep them in their stored dtype, False to read only
+            the key frames of each batch. None reads all of them if they need at most `IN_MEMORY_LIMIT_BYTES`
+            (1 GiB). The size of WebP and AVIF files is that of the decoded frames (uint8). True decodes them
+            once, in `torch.get_num_threads()` threads. False decodes them for each batch, and each process
+            caches up to 64 MiB of decoded frames.
+        normalization: "stored" for the stored values; None for pixels in [0, 1]; or (mean, std) or {"mean":
+            mean, "std": std} for (pixel - mean) / std, where mean and std are a number or one number per
+            channel. If a store has no normalisation, its values are pixels.
         target: "hard" for a clip's class, an int; or "soft" for a teacher's logits, (classes,) float32,
             which all stores must contain (`dfs condense --soft-labels`).
         on_progress: called while all key frames are read into memory, with the number read so far and the
@@ -79,7 +79,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
 
     Attributes:
         classes: class names in the order of their labels.
-        class_to_idx: label of each class, by its name.
+        class_to_idx: label of each class name.
         targets: class of each clip, before `target_transform`, even with soft labels.
         target: the argument.
         num_frames: M.
@@ -176,7 +176,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return self._table
 
     def packed(self, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> PackedDataset:
-        """Returns the dataset in a form whose DataLoader workers send key frames instead of clips.
+        """Returns a form of the dataset whose DataLoader workers send key frames instead of clips.
 
         Args:
             device: device on which `PackedDataset.rebuild` rebuilds clips.
@@ -233,7 +233,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return self._transformed(clip), self._target(int(clips[0]))
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
-        """Returns several (clip, label) pairs, whose clips are rebuilt in one piece of memory.
+        """Returns several (clip, label) pairs. Their clips are rebuilt in one piece of memory.
 
         torch's default collate function uses that memory as the batch, without copying.
 
@@ -317,7 +317,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return "\n    ".join([f"Dataset {type(self).__name__}", *lines])
 
     def _repr_html_(self) -> str:
-        """Returns the HTML for a notebook: the properties and a small contact sheet of the first store."""
+        """Returns the HTML for a notebook: the properties, and a small contact sheet of the first store."""
         from dfs_store.pictures.notebook import store_html
 
         return store_html(self._source.stores[0], repr(self).splitlines())

@@ -39,12 +39,12 @@ class _Progress:
 class DFSLoader:
     """Batches of clips and labels, rebuilt on the device from key frames.
 
-    Iterating yields ``(clips, labels)``: clips (B, C, T, H, W) or (B, T, C, H, W) by the dataset's
-    layout, labels (B,) int64 or, with the dataset's ``target="soft"``, (B, classes) float32, both on
-    `device`. On the CPU a float32 batch equals the dataset's items bit for bit. On other devices and in other
-    dtypes, values differ by rounding, at most by 2 eps of `dtype` (and of float32) times the largest
-    key-frame value. Key frames are kept on `device` in their stored dtype, or are read for each batch if
-    the dataset's `in_memory` is False.
+    Iterating yields ``(clips, labels)``, both on `device`. The clips have the shape (B, C, T, H, W) or (B, T,
+    C, H, W), depending on the dataset's layout. The labels are (B,) int64, or (B, classes) float32 if the
+    dataset's `target` is "soft". On the CPU a float32 batch equals the dataset's items bit for bit. On other
+    devices and in other dtypes, values differ by rounding, by at most 2 eps of `dtype` (and of float32) times
+    the largest key-frame value. Key frames are kept on `device` in their stored dtype, or are read for each
+    batch if the dataset's `in_memory` is False.
 
     On the CPU, batches are rebuilt into recycled memory. It is reused only when nothing refers to it any
     more: no batch, view, graph, NumPy array, DLPack capsule or other process. You can therefore keep and
@@ -52,25 +52,26 @@ class DFSLoader:
 
     The order and flips of an epoch depend only on `seed` and the epoch. A new pass starts the next epoch if
     the previous pass yielded all batches, and otherwise repeats its epoch; `set_epoch` overrides this. With
-    `state_dict` and `load_state_dict`, a pass resumes within an epoch with exactly the remaining batches.
+    `state_dict` and `load_state_dict`, a pass resumes in the middle of an epoch and yields exactly the
+    remaining batches.
 
     Args:
-        dataset: dataset without a per-clip `transform`. Its `target_transform` is called here, once per
-            class, and must return a whole number.
+        dataset: a dataset that has no per-clip `transform`. Its `target_transform` is called once per class,
+            and must return a whole number.
         batch_size: B, at least 1. The last batch of an epoch may be smaller.
         shuffle: whether to use a new order in every epoch.
         device: device that rebuilds batches.
         dtype: floating-point dtype of the clips; float32 if None.
-        seed: seed for the order and flips, at least 0.
+        seed: random seed for the order and flips, at least 0.
         drop_last: whether to drop a smaller last batch and, with replicas, clips that cannot be shared
             equally.
         horizontal_flip: probability that a clip is flipped horizontally, drawn per clip and epoch.
-        batch_transform: function of ``(clips, labels)``, called on the device. The clips are a
-            `torchvision.tv_tensors.Video` (B, T, C, H, W) for both layouts. Must return both, as
-            torchvision's v2 MixUp does. `state_dict` does not save the state of its random numbers.
-        num_replicas: number of processes that share each epoch equally. If None, it is taken from
-            torch.distributed if that is initialised, and is 1 otherwise.
-        rank: rank of this process, at least 0. Give both or neither of `num_replicas` and `rank`.
+        batch_transform: called on the device with ``(clips, labels)``. Must return both, as torchvision's v2
+            MixUp does. The clips are a `torchvision.tv_tensors.Video` (B, T, C, H, W) in both layouts.
+            `state_dict` does not save the state of the transform's random number generator.
+        num_replicas: number of processes that share each epoch equally. Defaults to the number in
+            torch.distributed if it is initialised, and otherwise to 1.
+        rank: rank of this process, at least 0. Pass both `num_replicas` and `rank`, or neither.
 
     Raises:
         SettingsError: an option is invalid, or `drop_last` leaves no batch.
@@ -139,14 +140,14 @@ class DFSLoader:
 
     @property
     def epoch(self) -> int:
-        """The number of the current epoch, or of the next one between two passes."""
+        """The number of the current epoch or, between two passes, of the next epoch."""
         return self._progress.epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Sets the epoch of the next pass. Setting the epoch loaded by `load_state_dict` keeps its position.
 
         Raises:
-            SettingsError: `epoch` is not a whole number of at least 0.
+            SettingsError: `epoch` is not a whole number, or is negative.
         """
         epoch = check_whole_number(epoch, "epoch", least=0)
         if epoch != self._progress.epoch or self._is_through():
@@ -161,7 +162,7 @@ class DFSLoader:
         return self._batches(progress)
 
     def _is_through(self) -> bool:
-        """Returns whether all batches were yielded. A caller that counts may not exhaust the iterator."""
+        """Returns whether all batches were yielded, even if the caller did not exhaust the iterator."""
         return self._progress.batch >= self._order.num_batches and not self._resumes
 
     def _batches(self, progress: _Progress) -> Iterator[Batch]:
@@ -197,7 +198,8 @@ class DFSLoader:
         All replicas can load the same state, which does not contain the rank.
 
         Raises:
-            SettingsError: `state` is not from `state_dict`, or is from a loader with different settings.
+            SettingsError: `state` was not returned by `state_dict`, or is from a loader with different
+                settings.
         """
         try:
             epoch, batch, settings = state["epoch"], state["batch"], dict(state["settings"])

@@ -1,6 +1,6 @@
 """Converts values from a store's value space to the caller's, per channel.
 
-The conversion is affine, like interpolation, so it is applied to the few key frames and not to whole clips.
+The conversion is affine, like interpolation, so it is applied to the few key frames instead of whole clips.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ def parse_normalization(
     Args:
         option: `word`, None, (mean, std) or {"mean": mean, "std": std}; each is a number or C numbers.
         num_channels: C.
-        word: name for the dataset's own normalisation; returned as "stored".
+        word: word for the dataset's own normalisation; returned as "stored".
 
     Raises:
         SettingsError: the option is none of these, or a std is not positive.
@@ -98,7 +98,7 @@ def stored_space(normalization: Mapping[str, Sequence[float]] | None) -> Space |
 
 
 def affine_between(stored: Space | None, wanted: Space | None) -> Affine | None:
-    """Returns the map from one space to another, or None if they are equal."""
+    """Returns the map from one space to another, or None if the spaces are equal."""
     if stored == wanted:
         return None
     stored_mean, stored_std = np.asarray(stored or PIXELS)

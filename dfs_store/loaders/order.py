@@ -49,7 +49,7 @@ class EpochOrder:
         return -(-self.clips_per_replica // self.batch_size)
 
     def clips(self, epoch: int) -> npt.NDArray[np.int64]:
-        """Returns this replica's clips in an epoch, in order. They may repeat without `drop_last`.
+        """Returns this replica's clips in an epoch, in order. They may repeat unless `drop_last` is set.
 
         As in torch's DistributedSampler, replicas take turns in a common order, which is extended from its
         start, or truncated, to a multiple of the number of replicas.
@@ -63,7 +63,8 @@ class EpochOrder:
     def mirrored(self, epoch: int) -> npt.NDArray[np.bool_] | None:
         """Returns which of the N clips are flipped horizontally in an epoch, (N,), or None if none are.
 
-        Drawn per clip number, so that it does not depend on the replica or the position in the epoch.
+        The draw is made per clip number, so that it does not depend on the replica or the position in the
+        epoch.
         """
         if self.horizontal_flip == 0:
             return None

@@ -13,7 +13,7 @@ __all__ = ["full_float32"]
 def full_float32() -> Iterator[None]:
     """Computes matrix products, convolutions and recurrent layers in full float32, deterministically.
 
-    A context manager and decorator for code that must always return equal results, on the CPU and on CUDA. It
+    A context manager and decorator for code whose results must be reproducible, on the CPU and on CUDA. It
     overrides `torch.backends.fp32_precision` and the older `allow_tf32`, and restores them on exit.
 
     `torch.use_deterministic_algorithms` is not used because the backward pass of MaxPool3d on CUDA would then

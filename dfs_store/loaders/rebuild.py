@@ -1,4 +1,4 @@
-"""Eq. 3 for tensors: one differentiable function, and functions that write into given memory."""
+"""Eq. 3 for tensors: a differentiable function, and functions that write into existing memory."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -39,9 +39,10 @@ def interpolate(
         key_frames: key frames of any floating-point dtype, (..., K, C, H, W) with leading batch dimensions. A
             tensor with fewer than 4 dimensions is one clip whose first dimension is K.
         positions: 0-based positions, whole numbers: (K,) for all clips in the batch, or (..., K) with one row
-            per clip. They increase strictly from 0 to `num_frames` - 1. A single key frame at 0 is repeated.
+            per clip. They increase strictly from 0 to `num_frames` - 1. A single key frame, at position 0, is
+            repeated.
         num_frames: T, the number of frames in the clip.
-        times: output times in frames, (M,) floats in [0, T-1]; all T frames if None. Not differentiable.
+        times: output times in frames, (M,) floats in [0, T-1]. Defaults to all T frames. Not differentiable.
 
     Returns:
         (..., M, C, H, W) in the dtype of `key_frames`; M = T if `times` is None.
@@ -131,7 +132,8 @@ def dense_weights(left: Tensor, weight: Tensor, num_key_frames: int) -> Tensor:
     Args:
         left: index of the key frame at or before each output time, (B, M) int64.
         weight: weight of the next key frame, 0 at a key position, (B, M) floating-point.
-        num_key_frames: K, the largest number of key frames in a clip; clips with fewer get columns of zeros.
+        num_key_frames: K, the largest number of key frames in a clip. For clips with fewer, the remaining
+            columns are zero.
 
     Returns:
         (B, M, K) in the dtype of `weight`.

@@ -93,7 +93,7 @@ class OpenStores:
 
     @property
     def key_frame_bytes(self) -> int:
-        """The size of all key frames in memory, in bytes, if stored as `dtype` with image files decoded."""
+        """The size in bytes of all key frames in memory, as `dtype` and with image files decoded."""
         frame_values = int(np.prod(self.frame_shape))
         return self.num_key_frames * frame_values * np.dtype(self.dtype).itemsize
 
@@ -101,7 +101,7 @@ class OpenStores:
         """Checks that a property is the same in all stores.
 
         Raises:
-            SettingsError: two stores differ. The message names both and their values.
+            SettingsError: two stores differ. The message names both stores and their values.
         """
         first = read(self.stores[0])
         for store in self.stores[1:]:
@@ -135,7 +135,7 @@ class OpenStores:
         return [Span(*span) for span in zip(stores.tolist(), starts.tolist(), stops.tolist(), strict=True)]
 
     def all_spans(self) -> Iterable[Span]:
-        """Yields spans of all key frames, each small enough to be in memory twice."""
+        """Yields spans of all key frames, each small enough to fit in memory twice."""
         step = max(1, _CHUNK_BYTES // self._frame_bytes)
         for number, size in enumerate(np.diff(self._first_key_frame).tolist()):
             for start in range(0, size, step):
@@ -189,7 +189,7 @@ class OpenStores:
             yield together
 
     def _read_into(self, out: npt.NDArray[Any], spans: Sequence[Span], *, keep: bool) -> None:
-        """Reads spans of one store in the common dtype, decoding them if the store has a different one."""
+        """Reads spans of one store in the common dtype, decoding them if the store's dtype differs."""
         store = self.stores[spans[0].store]
         bounds, threads = [(start, stop) for _, start, stop in spans], torch.get_num_threads()
         if store.dtype == self.dtype:

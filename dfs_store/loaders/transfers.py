@@ -12,7 +12,7 @@ __all__ = ["indexed_device", "on_device", "on_host"]
 
 
 def indexed_device(device: torch.device) -> torch.device:
-    """Returns a device with its index, since "cuda" alone never equals the device of a tensor."""
+    """Returns a device with its index, since plain "cuda" never equals the device of a tensor."""
     if device == torch.device("cuda"):
         return torch.device("cuda", torch.cuda.current_device())
     return device

@@ -15,8 +15,8 @@ def transform_clip(transform: Callable[[Any], Any], clip: Tensor, layout: Layout
     """Applies a transform to a clip and returns a plain tensor in the same layout.
 
     Args:
-        transform: function of a `tv_tensors.Video` (T, C, H, W).
-        clip: clip in the layout, four-dimensional.
+        transform: called with a `tv_tensors.Video` (T, C, H, W).
+        clip: four-dimensional clip in the layout.
         layout: "CTHW" or "TCHW".
 
     Raises:
@@ -28,10 +28,10 @@ def transform_clip(transform: Callable[[Any], Any], clip: Tensor, layout: Layout
 def transform_batch(
     transform: Callable[[Any, Tensor], Any], clips: Tensor, labels: Tensor, layout: Layout
 ) -> tuple[Tensor, Any]:
-    """Applies a transform to a batch and returns its clips, a plain tensor in the same layout, and labels.
+    """Applies a transform to a batch; returns the new clips (a plain tensor in the same layout) and labels.
 
     Args:
-        transform: function of a `tv_tensors.Video` (B, T, C, H, W) and the labels; returns both.
+        transform: called with a `tv_tensors.Video` (B, T, C, H, W) and the labels; returns both.
         clips: clips in the layout, (B, ...).
         labels: (B,) int64, or soft labels (B, classes) float32.
         layout: "CTHW" or "TCHW".

@@ -41,12 +41,12 @@ def build_network(name: str, num_classes: int, num_frames: int, size: int, *, se
     Args:
         name: one of `NETWORKS`, or "module:Class" (see `dfs_store.networks.user_class`).
         num_classes: number of logits.
-        num_frames: T of the clips.
+        num_frames: T, the number of frames per clip.
         size: height and width of the clips in pixels.
         seed: seed of the parameters. Drawing them does not change the state of torch's global generator.
 
     Raises:
-        SettingsError: there is no such network, or it does not accept clips of this shape.
+        SettingsError: there is no such network, or the network does not accept clips of this shape.
     """
     check_network_name(name)
     make = NETWORKS.get(name) or partial(user_network, name)
@@ -57,7 +57,7 @@ def build_network(name: str, num_classes: int, num_frames: int, size: int, *, se
 def fast_order(network: nn.Module) -> nn.Module:
     """Converts the weights of convolutions in place to the fastest memory format.
 
-    This format is channels-last, except for layers of ConvNet3D that are faster in another format on a CPU.
+    This format is channels-last, except for ConvNet3D layers that are faster in a different format on a CPU.
     """
     if isinstance(network, ConvNet3D):
         network.order_weights()

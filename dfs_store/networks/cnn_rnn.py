@@ -18,11 +18,12 @@ class _CNNRecurrent(nn.Module):
 
     Args:
         num_classes: number of logits.
-        num_frames: T of the clips, at least 1.
+        num_frames: T, the number of frames per clip, at least 1.
         size: height and width of the clips in pixels, at least 8.
 
     Attributes:
-        num_features: number of values per frame that enter the recurrent layer: 8192 for 64 pixels or more.
+        num_features: number of values per frame that are passed to the recurrent layer: 8192 for 64 pixels or
+            more.
 
     Raises:
         SettingsError: an argument is below its minimum.

@@ -23,13 +23,13 @@ _FEWEST_FRAMES = 4  # two poolings halve the number of frames
 
 
 class ConvNet3D(nn.Module):
-    """The network with which DFS condenses, and the default network for evaluation.
+    """The network that DFS uses for condensing, and the default network for evaluation.
 
     It has no normalisation layers, so the embedding of a clip does not depend on the rest of its batch.
 
     Args:
         num_classes: number of logits.
-        num_frames: T of the clips, at least 4.
+        num_frames: T, the number of frames per clip, at least 4.
         size: height and width of the clips in pixels, at least 43.
 
     Attributes:
@@ -70,7 +70,7 @@ class ConvNet3D(nn.Module):
         return self._feature_maps(clips).flatten(1)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Returns the logits (N, num_classes) of clips (N, T, C, H, W), the maximum over time."""
+        """Returns the logits (N, num_classes) of clips (N, T, C, H, W), using the maximum over time."""
         logits = self.classifier(self.dropout(self.pool(self._feature_maps(clips))))
         return torch.amax(logits.flatten(2), dim=2)
 
@@ -90,7 +90,7 @@ class ConvNet3D(nn.Module):
             weight.data = weight.data.contiguous(memory_format=self._order(number))
 
     def use_plain_order(self) -> None:
-        """Makes the weights contiguous, and the feature maps in all later calls."""
+        """Makes the weights contiguous and, in all later calls, the feature maps."""
         self.plain = True
         self.order_weights()
 

@@ -13,7 +13,7 @@ def draw_parameters(network: nn.Module, generator: torch.Generator | None = None
 
     Args:
         network: the network. Its other layers keep their parameters.
-        generator: random number generator on the parameters' device; None uses PyTorch's global generator.
+        generator: random number generator on the parameters' device. Defaults to PyTorch's global generator.
     """
     with torch.no_grad():
         for module in network.modules():

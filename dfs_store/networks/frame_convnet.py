@@ -1,4 +1,4 @@
-"""A ConvNet for single frames, used by gradient matching (DC) and as a part of CNN+GRU and CNN+LSTM."""
+"""A ConvNet for single frames, used in gradient matching (DC), CNN+GRU and CNN+LSTM."""
 
 import torch
 from torch import Tensor, nn

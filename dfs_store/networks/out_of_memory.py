@@ -34,7 +34,7 @@ def out_of_memory_named(remedy: str) -> Iterator[None]:
     """Converts torch's out-of-memory errors to OutOfMemoryError.
 
     Args:
-        remedy: advice to the user, which is appended to the message.
+        remedy: advice for the user, which is appended to the message.
 
     Raises:
         OutOfMemoryError: the device ran out of memory in the block.

@@ -31,10 +31,10 @@ class Recipe:
         fewest_epochs: smallest value of --epochs.
         extra_passes: number of passes over the clips in addition to `epochs`.
         optimizer: maps the parameters of a network and a learning rate to an optimiser.
-        restarts: maps the 0-based number of a pass and `epochs` to whether the pass starts with a new
-            optimiser, which has no momentum.
-        rate: maps the 0-based number of a step, the steps per pass and `epochs` to the factor of the
-            learning rate.
+        restarts: returns whether a pass starts with a new optimiser, which has no momentum, given the 0-based
+            number of the pass and `epochs`.
+        rate: returns the factor of the learning rate, given the 0-based number of the step, the steps per
+            pass and `epochs`.
         augments: whether training clips are cropped and flipped at random (`cropped_and_flipped`).
     """
 
@@ -103,7 +103,7 @@ RECIPES = {recipe.name: recipe for recipe in (PAPER, MODERN)}
 
 
 def recipe_named(name: str) -> Recipe:
-    """Returns the recipe with the given name; raises SettingsError if there is none."""
+    """Returns the recipe with the given name. Raises SettingsError if there is none."""
     return RECIPES[known_name(name, RECIPES, "--recipe")]
 
 

@@ -18,7 +18,7 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
 
     Args:
         seed: seed of both generators.
-        device: GPU whose generator to seed; None or a CPU seeds only the CPU generator.
+        device: the GPU whose generator to seed. If this is None or a CPU, only the CPU generator is seeded.
     """
     gpus = [indexed_device(device)] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(gpus):

@@ -20,8 +20,8 @@ class ChannelsFirst(nn.Module):
 
     Args:
         network: maps (N, C, T, H, W) to logits.
-        shape: (T, H, W) that the network requires; clips with other shapes are resampled (trilinear). None if
-            the network accepts any shape.
+        shape: the shape (T, H, W) that the network requires. Clips with different shapes are resampled
+            (trilinear). None if the network accepts any shape.
     """
 
     def __init__(self, network: nn.Module, shape: tuple[int, int, int] | None = None) -> None:
@@ -42,7 +42,7 @@ def torchvision_model(name: str, num_classes: int, num_frames: int, size: int) -
     """Builds one of `TORCHVISION_MODELS` with untrained weights, for clips (N, T, C, H, W).
 
     Clips for mvit_v2_s are resampled to 16x224x224, the only shape that it accepts. The last pooling window
-    of s3d (2x7x7) shrinks to the feature map if that is smaller.
+    of s3d (2x7x7) is reduced to the size of the feature map if that is smaller.
 
     Raises:
         SettingsError: the model does not accept clips of this shape.
@@ -72,7 +72,7 @@ def _pooling_that_fits(features: nn.Module, num_frames: int, size: int) -> MeanP
 
 
 def answer_to_a_clip(network: nn.Module, num_frames: int, size: int) -> Tensor:
-    """Returns the output for a clip of zeros, so that unsuitable networks are detected before training."""
+    """Returns the output for a clip of zeros, in order to detect unsuitable networks before training."""
     network.eval()
     with torch.no_grad():  # not inference mode: lazy layers create their parameters here
         answer: Tensor = network(torch.zeros(1, num_frames, 3, size, size))

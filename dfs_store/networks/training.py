@@ -38,7 +38,7 @@ class ClipBatches(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """Training settings. The defaults are the settings of the paper's evaluation.
+    """Training settings. The defaults are those of the paper's evaluation.
 
     Attributes:
         recipe: optimiser, learning rate schedule and augmentation (`RECIPES`).
@@ -48,8 +48,8 @@ class TrainingSettings:
             of it with a new optimiser, so that the momentum starts from zero.
         batch_size: number of clips per step.
         standardisation: "batch" standardises each batch with its scalar mean and standard deviation. "clip"
-            standardises each clip individually, so that it does not depend on the rest of its batch.
-        seed: seed of the order of clips, the augmentation and dropout.
+            standardises each clip individually, so that a clip does not depend on the rest of its batch.
+        seed: random seed for the order of clips, augmentation and dropout.
     """
 
     recipe: Recipe = PAPER
@@ -81,7 +81,7 @@ def standardised(clips: Tensor, how: Standardisation) -> Tensor:
 
     Args:
         clips: (N, T, C, H, W).
-        how: over what to compute the statistics, "batch" or "clip".
+        how: the unit over which to compute the statistics, "batch" or "clip".
 
     Returns:
         Clips of the same shape; zeros if the batch or clip is constant.
@@ -100,7 +100,7 @@ def train(
 ) -> None:
     """Trains a network in place, with cross-entropy for labels or KL divergence for soft labels.
 
-    Training starts from the current parameters. On one machine, the same seed leads to the same result.
+    Training starts from the current parameters. On one machine, the same seed produces the same result.
 
     Args:
         network: maps clips (N, T, C, H, W) to logits.

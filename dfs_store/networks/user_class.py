@@ -20,7 +20,7 @@ def user_network(name: str, num_classes: int, num_frames: int, size: int) -> Cha
     Args:
         name: "module:Class", for example "my_package.networks:Tiny".
         num_classes: number of logits.
-        num_frames: T of the clips.
+        num_frames: T, the number of frames per clip.
         size: height and width of the clips in pixels.
 
     Raises:

@@ -58,16 +58,16 @@ def insertion_timeline(
 ) -> "Figure":
     """Draws the step and the position of every insertion, above the number of key frames per clip.
 
-    Dots are coloured by class if there are at most ten classes, else by step, as in contact sheets.
+    Dots are coloured by class if there are at most ten classes, and otherwise by step, as in contact sheets.
 
     Args:
-        inserted_at: 0-based step at which every key frame was inserted, -1 for an initial one, (S,).
-        positions: 0-based position of every key frame, (S,).
+        inserted_at: 0-based step at which each key frame was inserted, -1 for initial ones, (S,).
+        positions: 0-based position of each key frame, (S,).
         num_clips: number of clips that the key frames belong to.
         num_frames: T.
-        phases: phases of the run, to shade warm-up and cool-down; None if unknown.
+        phases: phases of the run, for shading warm-up and cool-down; None if unknown.
         classes: class names.
-        labels: class of every key frame, (S,).
+        labels: class of each key frame, (S,).
         title: title of the chart.
         theme: colours of the chart.
 
@@ -118,7 +118,7 @@ def _draw_insertions(
     last: int,
     width: int,
 ) -> int:
-    """Draws a dot per class, position and `width` steps. Returns the maximum insertions per dot."""
+    """Draws a dot per class, position and `width` steps. Returns the largest number of insertions per dot."""
     by_class = np.unique(labels).size <= len(_CLASS_COLOURS)
     # Dots of several classes at the same place are drawn side by side.
     kinds = np.unique(labels, return_inverse=True)[1] if by_class else np.zeros_like(labels)
@@ -206,8 +206,8 @@ def cosine_map(
     """Draws the cosines between the gradients of a clip's candidates and key frames, by step (Eq. 4-6).
 
     Args:
-        steps: the measured steps, ascending, (M,).
-        cosines: larger of the two cosines of every candidate, NaN at key frames, (M, T).
+        steps: the measured steps in ascending order, (M,).
+        cosines: the larger of each candidate's two cosines, NaN at key frames, (M, T).
         inserted: (step, position) of each inserted key frame.
         epsilon: threshold of insertion, which is shown below the chart.
         title: title of the chart.
@@ -262,12 +262,13 @@ def accuracy_against_bytes(
     title: str = "",
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Draws accuracy against the size of stores on a logarithmic axis, with one marker per curve.
+    """Draws accuracy against store size on a logarithmic axis, with a different marker for each curve.
 
     Args:
         curves: one curve for each method and setting.
-        chance: accuracy of always predicting the most frequent class (dotted line); None for no line.
-        whole: accuracy of training on all real clips (dashed line); None for no line.
+        chance: accuracy of always predicting the most frequent class, drawn as a dotted line; no line if
+            None.
+        whole: accuracy of training on all real clips, drawn as a dashed line; no line if None.
         metric: "top-1" or "top-5".
         title: title of the chart.
         theme: colours of the chart.
@@ -313,7 +314,7 @@ def accuracy_against_bytes(
 def _binned(
     steps: npt.NDArray[np.int64], cosines: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Returns means of neighbouring steps, if there are too many to show, and the edges of the bins."""
+    """Averages neighbouring steps if there are too many to show. Returns the means and the bin edges."""
     width = max(1, -(-steps.size // _COSINE_BINS))
     starts = np.arange(0, steps.size, width)
     known = np.isfinite(cosines)

@@ -79,13 +79,13 @@ class PicturedClip:
         inserted_at: 0-based step at which each key frame was inserted, -1 for initial ones, (K,); None if
             unknown.
         class_name: name of the clip's class.
-        title: name of the clip, for example "clip 3"; in a sheet it may have several lines.
-        flat: whether to draw key frames and rebuilt frames alike, for a row of optical flow, which has one
-            frame fewer than its clip.
-        late_from: step from which inserted key frames are marked, because they were trained for few steps;
-            None for no marks.
+        title: name of the clip, for example "clip 3"; in a sheet, the title may have several lines.
+        flat: whether to draw key frames and rebuilt frames alike. Used for a row of optical flow, which has
+            one frame fewer than its clip.
+        late_from: first step whose inserted key frames are marked, because they were trained for only a few
+            steps; no marks if None.
         shown: positions of the frames to show, (M,); all frames if None.
-        length: T; the number of `pixels` if None.
+        length: T. Defaults to the length of `pixels`.
     """
 
     pixels: npt.NDArray[np.uint8] | ClipPixels
@@ -100,7 +100,7 @@ class PicturedClip:
 
     @property
     def num_frames(self) -> int:
-        """Number of frames, T."""
+        """T, the number of frames."""
         return int(self.pixels.shape[0]) if self.length is None else self.length
 
     @property
@@ -110,7 +110,7 @@ class PicturedClip:
 
     @property
     def count_text(self) -> str:
-        """Text with the numbers of key frames and frames; "" for optical flow."""
+        """Text with the number of key frames and frames; "" for optical flow."""
         if self.flat:
             return ""
         return f"{counted(len(self.positions), 'key frame')}, {counted(self.num_frames, 'frame')}"
@@ -120,19 +120,19 @@ class PicturedClip:
         return step is not None and self.late_from is not None and step >= self.late_from
 
     def steps_by_position(self) -> dict[int, int | None]:
-        """Returns the step of insertion by key position, which is -1 for initial ones and None if unknown."""
+        """Returns the step of insertion by key position: -1 for initial key frames, None if unknown."""
         if self.inserted_at is None:
             return {int(position): None for position in self.positions}
         return {int(p): int(step) for p, step in zip(self.positions, self.inserted_at, strict=True)}
 
 
 def pictured(store: KeyFrameStore, clip: int, most: int | None = MOST_SHOWN) -> PicturedClip:
-    """Returns a clip of a store as pixels, which are rebuilt when they are read.
+    """Returns a clip in a store as pixels, which are rebuilt when they are read.
 
     Args:
         store: the store, open for reading.
         clip: number of the clip.
-        most: largest number of frames to show, all if None. Key frames have priority, and the others are
+        most: maximum number of frames to show; all if None. Key frames have priority, and the others are
             spaced evenly.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Contact sheets, with a row per clip, a column per position, and key frames bordered by their step."""
+"""Contact sheets: a row per clip, a column per position, and key-frame borders coloured by step."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +43,7 @@ class SheetStyle:
     Attributes:
         rebuilt: how rebuilt frames are drawn: "dim", "blank", "noise" (as in the paper's Figures C and D) or
             "full".
-        steps: number of steps of the run, which sets the range of border colours; None if unknown.
+        steps: number of steps in the run, which sets the range of border colours; None if unknown.
         theme: colours of the sheet.
         heading: heading of the sheet.
     """
@@ -92,12 +92,12 @@ def sheet_pages(num_clips: int, frames_shape: tuple[int, int, int], rows: int | 
     """Divides clips into pages of legible height.
 
     Args:
-        num_clips: number of clips, which have a row each.
+        num_clips: number of clips, each of which has a row.
         frames_shape: shape of a clip, (T, H, W).
         rows: rows per page; if None, as many as fit in a height of about 2400 pixels.
 
     Returns:
-        The rows of each page, divided as evenly as possible.
+        The rows on each page, divided as evenly as possible.
     """
     most = rows or max(1, _PAGE_HEIGHT // _grid(*frames_shape).row_height)
     pages = max(1, -(-num_clips // most))
@@ -217,7 +217,7 @@ def _stand_in(clip: PicturedClip, style: SheetStyle) -> Callable[[Frame], Frame 
 
 
 def border_colour(step: int | None, style: SheetStyle) -> Colour:
-    """Returns the border colour for a step of insertion, which is neutral if it is initial or unknown."""
+    """Returns the border colour for a step of insertion: neutral if the step is initial or unknown."""
     if step is None or step < 0:
         return style.theme.initial
     return step_colour(step / max(1, (style.steps or 1) - 1))

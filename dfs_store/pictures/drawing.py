@@ -50,7 +50,7 @@ _STEP_COLOURS: list[Colour] = [(38, 110, 214), (20, 150, 150), (190, 150, 20), (
 
 
 def mixed(one: Colour, other: Colour, share: float) -> Colour:
-    """Mixes two colours, with a share of the first one from 0 to 1."""
+    """Mixes two colours. `share` is the share of the first one, from 0 to 1."""
     red, green, blue = (round(share * a + (1 - share) * b) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
@@ -81,7 +81,7 @@ def shortened(text: str, width: float, size: int) -> str:
 
 
 def fitted(pixels: npt.NDArray[np.uint8], width: int, height: int) -> Image.Image:
-    """Scales a frame (H, W, 3) to a tile, by a whole factor if possible, which keeps pixels sharp."""
+    """Scales a frame (H, W, 3) to fit a tile, by a whole factor if possible, which keeps pixels sharp."""
     image = Image.fromarray(pixels)
     if image.size == (width, height):
         return image
@@ -98,5 +98,5 @@ def write_text(
     size: int,
     anchor: str = "la",
 ) -> None:
-    """Writes a line of text. `anchor` is an anchor of Pillow."""
+    """Writes a line of text. `anchor` is a Pillow text anchor."""
     draw.text(place, text, fill=colour, font=font(size), anchor=anchor)

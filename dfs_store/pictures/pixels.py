@@ -20,9 +20,10 @@ def to_pixels(
     constant clip becomes grey.
 
     Args:
-        values: frames, (..., C, H, W) float32. They are RGB if C is 3, else the mean is shown as grey.
-        normalization: {"mean": [...], "std": [...]} of C numbers each, or None for values in [0, 1].
-        span: smallest and largest value of the clip that contains the frames; of `values` if None.
+        values: frames, (..., C, H, W) float32. They are RGB if C is 3; otherwise, their mean is drawn as
+            grey.
+        normalization: {"mean": [...], "std": [...]} with C numbers each, or None for values in [0, 1].
+        span: smallest and largest value of the clip that contains the frames. Defaults to those of `values`.
 
     Returns:
         (..., H, W, 3) uint8.

@@ -94,7 +94,7 @@ class Preview:
         return len(self._pages[kind]) if kind in self._pages else 1
 
     def sheets(self, flows: Flows | None = None) -> Iterator[Image.Image]:
-        """Draws the pages of the contact sheet, and a row of `flows` below every clip if they are given."""
+        """Draws the pages of the contact sheet, with a row of `flows` below every clip if they are given."""
         if flows is not None:
             self._check_length(MOST_SHOWN, "a sheet with optical flow")
         pages = self._pages["sheet" if flows is None else "flow"]
@@ -228,7 +228,7 @@ class Preview:
 
     @property
     def steps(self) -> int | None:
-        """Number of steps of the run that made the store; None if it is unknown or nothing was inserted."""
+        """Number of steps in the run that made the store; None if unknown, or if nothing was inserted."""
         return self._style.steps
 
     def pictured_clips(self, numbers: Sequence[int], most: int | None = MOST_SHOWN) -> Iterator[PicturedClip]:
@@ -236,7 +236,7 @@ class Preview:
 
         Args:
             numbers: indices into the chosen clips.
-            most: largest number of frames per clip, see `pictured`.
+            most: maximum number of frames per clip, see `pictured`.
         """
         return (self._marked(pictured(self.store, self.clips[number], most)) for number in numbers)
 
@@ -265,7 +265,7 @@ def rows_of_stores(
 
     Args:
         stores: at least one store; all clips must have the same shape.
-        clips: clip numbers for each store, equally many for all stores.
+        clips: clip numbers for each store, the same number for every store.
         rebuilt: see `Preview`.
         theme: see `Preview`.
 

@@ -1,4 +1,4 @@
-"""Makes the report about a store, a self-contained HTML page."""
+"""Creates a report on a store: a self-contained HTML page."""
 
 from typing import TYPE_CHECKING
 

@@ -49,7 +49,7 @@ class ShownClip:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class with its numbers of clips and key frames, its stored size, and its accuracy in each result."""
+    """A class with its number of clips, number of key frames, stored size, and accuracy in each result."""
 
     name: str
     clips: int
@@ -70,7 +70,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A result of `dfs evaluate`, as a JSON document, with the name of its file."""
+    """A result of `dfs evaluate`: the JSON document and its file name."""
 
     document: dict[str, Any]
     file: str
@@ -128,8 +128,8 @@ def gather(
     Args:
         store: the open store.
         clips: numbers of the clips to show.
-        results: result files of `dfs evaluate`, or None for those beside the store. Results of a different
-            store are listed as left out. Incomplete results are also left out if this is None.
+        results: result files of `dfs evaluate`. Defaults to those next to the store, where incomplete results
+            are omitted. Results of a different store are listed as omitted.
         on_progress: called with the number of key frames verified so far and the total.
 
     Raises:
@@ -165,7 +165,7 @@ def gather(
 
 
 def results_beside(path: str | os.PathLike[str]) -> list[Path]:
-    """Returns the result files of `dfs evaluate` beside a store, or in the current folder for a URL."""
+    """Returns the result files of `dfs evaluate` next to a store, or in the current folder for a URL."""
     store = local_beside(path)
     if not store.parent.is_dir():
         return []

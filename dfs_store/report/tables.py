@@ -1,4 +1,4 @@
-"""Tables about a store, for the report and for commands. Does not import torch."""
+"""Tables that describe a store, for the report and for commands. Does not import torch."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def key_frames_per_clip(offsets: npt.NDArray[np.int64]) -> dict[str, Any]:
 
 
 def storage_rows(store: KeyFrameStore) -> list[tuple[str, int, str]]:
-    """Returns the name, size in bytes and formula of each part of a store's storage that is known."""
+    """Returns the name, size in bytes and formula of each part of a store's storage whose size is known."""
     sizes = store.storage.to_json()
     frame = "x".join(map(str, store.frame_shape))
     keys = f"{int(store.offsets[-1]):,} x {frame}"

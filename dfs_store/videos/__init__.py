@@ -1,4 +1,4 @@
-"""Video datasets: finding and decoding files, sampling clips, the clip cache, built-in datasets.
+"""Video datasets: finding and decoding files, sampling and caching clips, and built-in datasets.
 
 Names are imported on first use (PEP 562). The decoding workers import modules of this package and must
 never import torch: importing both decord and torch in one process can crash CUDA.

@@ -41,7 +41,7 @@ class ClipForm:
         normalization: {"mean": [3 floats], "std": [3 floats]}, or None for pixels in [0, 1].
 
     Raises:
-        SettingsError: an argument is not allowed.
+        SettingsError: an argument is invalid.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
         seed: seed of the random starts.
         fps: frames per second at which a clip plays at its natural speed.
         missing: files named in the dataset's lists that do not exist.
-        remarks: sentences about how its folders or lists were interpreted and what was skipped.
+        remarks: sentences on how the dataset's folders or lists were interpreted, and what was skipped.
         failed: files that could not be decoded, as {"file", "reason"}.
         notes: damaged files, which are used up to the last frame that can be decoded, as {"file", "note"}.
         decoders: number of clips by decoder.
@@ -100,7 +100,7 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
         metric: "top1" or "top5", the score that the paper reports for this dataset.
         part: "all", or a description of the part that `hold_out` returned.
         official_split: number of the official split; None if the dataset has only one.
-        held_out: the held-out share if this is the held-out part, else None.
+        held_out: the held-out share if this is the held-out part, otherwise None.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
 
     @property
     def num_frames(self) -> int:
-        """Number of frames per clip, T."""
+        """T, the number of frames per clip."""
         return int(self.pixels.shape[2])
 
     @property
@@ -162,7 +162,7 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
 
     @property
     def num_views(self) -> int:
-        """Number of views per clip, V: 1 (the centre of test clips), plus one for each random start."""
+        """V, the number of views per clip: 1 (the centre of test clips), plus one for each random start."""
         return int(self.pixels.shape[1])
 
     @property
@@ -181,7 +181,7 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
             numbers: clip numbers; all clips if None.
 
         Returns:
-            The size, or None if the clips were generated or the size of a file is unknown.
+            The size; None if the clips were generated, or if the size of a file is unknown.
         """
         chosen = range(len(self)) if numbers is None else numbers
         sizes = dict(self._source.file_bytes(self._checked(number)) for number in chosen)
@@ -197,13 +197,13 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
         return self._form.clip(torch.from_numpy(np.array(self.pixels[self._checked(number), view])))
 
     def hold_out(self, share: float) -> "tuple[VideoDataset, VideoDataset]":
-        """Splits the clips into a part to condense or train on and a held-out part to choose settings with.
+        """Splits the clips into a part to condense or train on, and a held-out part for choosing settings.
 
         Whole groups of clips are held out (see `dfs_store.videos.files.hold_out`): all clips of a UCF101
         group, or all clips cut from the same HMDB51 source video. Both parts have the same classes.
 
         Args:
-            share: approximate share of the groups of every class to hold out, between 0 and 1.
+            share: approximate fraction of every class's groups to hold out, between 0 and 1.
 
         Returns:
             The remaining clips, and the held-out clips.
@@ -229,7 +229,7 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
         return self._some(np.sort(numbers), self.part, self.held_out)
 
     def matched(self, classes: Sequence[str], num_frames: int) -> "VideoDataset":
-        """Returns the same clips with other labels and another number of frames.
+        """Returns the same clips with different labels and a different number of frames.
 
         Args:
             classes: the class names of this dataset, in the order of the new labels.

@@ -1,4 +1,4 @@
-"""Batches of all real clips of a split, to train the upper bound and the feature extractor of coresets."""
+"""Batches of all real clips in a split, for training the upper bound and the coresets' feature extractor."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ __all__ = ["VideoClips"]
 
 
 class VideoClips:
-    """Provides training batches of all real clips of a split, each flipped with probability 0.5 per epoch.
+    """Provides training batches of all real clips in a split, each flipped with probability 0.5 per epoch.
 
     Args:
         videos: the real clips.

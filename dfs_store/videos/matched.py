@@ -1,4 +1,4 @@
-"""Gives real clips the labels and the number of frames of a store's clips. Does not import torch."""
+"""Matches the labels and the number of frames of real clips to those of a store. Does not import torch."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -15,10 +15,10 @@ __all__ = ["MatchedClips"]
 
 
 class MatchedClips(SomeClips):
-    """Provides the clips of another source with other labels and another number of frames.
+    """Provides the clips of a source with different labels and a different number of frames.
 
     Args:
-        source: the other source.
+        source: the source of the clips.
         classes: class names of the source, in the order of the new labels.
         num_frames: M, see `VideoDataset.matched`.
 

@@ -45,7 +45,8 @@ class StoreVideos:
     """Options that select the real clips to open, named as in `CondenseConfig`.
 
     Attributes:
-        split_declared: whether --split gave the official split because the store does not record it.
+        split_declared: whether the user specified the official split with --split because the store does not
+            record it.
         normalization: normalization of the clips, as in `open_videos`.
     """
 
@@ -76,7 +77,7 @@ def clips_named_by(settings: object) -> dict[str, Any]:
 
 
 def name_of(dataset: str) -> str:
-    """Returns the name of a dataset for results, ./NAME for a folder named like one in the catalogue."""
+    """Returns the name of a dataset for results: ./NAME for a folder that is named like a catalogue entry."""
     name = source_name(os.path.abspath(os.path.expanduser(dataset)))
     return dataset if dataset in CATALOGUE else f"./{name}" if name in CATALOGUE else name
 
@@ -94,26 +95,26 @@ def test_videos(
 ) -> "VideoDataset":
     """Opens the real test clips that belong to a store, to test networks that were trained on it.
 
-    They have the store's sampling, official split, classes, labels and normalisation. If a `DFSDataset` is
-    given, they have the normalisation, layout and number of frames of its clips. Clips that are not in the
-    cache are decoded first.
+    The clips have the store's sampling, official split, classes, labels and normalisation. If a `DFSDataset`
+    is passed, the clips have the normalisation, layout and number of frames of its clips. Clips that are not
+    in the cache are decoded first.
 
     Args:
         store_or_dataset: a path or URL, an open store, or a `DFSDataset`.
-        dataset: name in the catalogue, folder or list; if None, the dataset that the store records.
+        dataset: name in the catalogue, folder or list. Defaults to the dataset that the store records.
         root: folder of the dataset, see `open_videos`.
         split: number of the official split, if the store does not record it.
-        hold_out: share of the training clips that `dfs condense --hold-out` left out, to use those clips for
-            testing.
-        layout: "CTHW" or "TCHW"; if None, the layout of the `DFSDataset`, or "CTHW" for a store.
+        hold_out: fraction of the training clips that `dfs condense --hold-out` held out, to use those clips
+            for testing.
+        layout: "CTHW" or "TCHW". Defaults to the layout of the `DFSDataset`, or to "CTHW" for a store.
         normalization: "stored" for the normalisation of the store or the `DFSDataset`; for other values, see
             `open_videos`.
         **options: further options of `open_videos`, such as `transform`, `random_starts`, `workers`,
             `cache_dir` and `on_progress`.
 
     Raises:
-        SettingsError: the store does not record its dataset, the clips have other classes than the store, or
-            the store may have been made from them.
+        SettingsError: the store does not record its dataset, the clips' classes differ from the store's, or
+            the store may have been made from these clips.
         DatasetNotFoundError: the videos are not at the recorded path.
         EmptyClassError: there are no test clips.
         StoreNotFoundError, NotAStoreError, DamagedStoreError, NewerFormatError: see `open_store`.
@@ -168,7 +169,7 @@ def _agreed(found: Sequence[StoreVideos], stores: Sequence[KeyFrameStore]) -> St
 
 
 def clips_of_store(store: KeyFrameStore, asked: StoreVideos) -> StoreVideos:
-    """Completes options with values recorded in a store, so that the real clips match its clips.
+    """Completes options with values recorded in a store, so that the real clips match the store's.
 
     Raises:
         SettingsError: neither `asked` nor the store names a dataset.

@@ -28,15 +28,15 @@ def prepare_on_ray(
 ) -> list[ShardReport]:
     """Decodes the clips of one split into the cache, with one Ray task per shard.
 
-    Connects to the cluster that RAY_ADDRESS names, or starts Ray on this machine. All machines must have the
-    videos and the cache (DFS_CACHE) at the same paths. A task that is run again continues its shard. Other
-    processes may prepare the dataset at the same time.
+    Connects to the cluster at RAY_ADDRESS, or starts Ray on this machine. All machines must have the videos
+    and the cache (DFS_CACHE) at the same paths. A task that is run again resumes its shard. Other processes
+    may prepare the dataset at the same time.
 
     Args:
         name_or_folder: see `open_videos`.
         split: "train" or "test".
-        workers: number of decoding processes per task; 1 if None. There are as many tasks as the CPUs of
-            the cluster allow.
+        workers: number of decoding processes per task; 1 if None. The number of tasks depends on the number
+            of CPUs in the cluster.
         on_done: called after every shard with the number of shards done and the total.
         **how: further options of `open_videos`.
 

@@ -60,28 +60,28 @@ def open_videos(
     transform: Callable[[Any], Any] | None = None,
     on_progress: OnProgress | None = None,
 ) -> "VideoDataset":
-    """Opens real clips, and decodes them into the cache first if they are not prepared.
+    """Opens real clips, decoding them into the cache first if they are not prepared.
 
     Args:
         name_or_folder: name in the catalogue, folder of class folders, or list of videos and their classes
             (docs/guides/own-dataset.md describes the formats).
         root: folder of the dataset; if None, DFS_DATA/<name> or DFS_DATA. For a list, the folder that its
-            paths are relative to; if None, the folder of the list.
-        split: "train" or "test". Both number the classes as the training clips do.
-        frames: T, number of frames per clip; the dataset's default if None.
+            paths are relative to, by default the list's own folder.
+        split: "train" or "test". In both, classes are numbered as in the training clips.
+        frames: T, the number of frames per clip; the dataset's default if None.
         stride: distance between sampled frames; the dataset's default if None.
         size: height and width in pixels; the dataset's default if None.
         resize: how frames are resized (see `Sampling`); the dataset's default if None.
-        seed: seed of the random starts; the same seed gives the same clips.
+        seed: seed of the random starts; the same seed selects the same clips.
         random_starts: number of additional views of every test clip, each from a random start. Evaluation
             with the protocol `paper` uses three per run. Each view needs as much space in the cache as the
-            centre view. Built-in datasets and sampling rules without random starts ignore this.
+            centre view. Ignored by built-in datasets, and by sampling rules without random starts.
         classes: names of the classes to keep; all if None.
         official_split: number of the official split of UCF101 or HMDB51, 1..3.
         test_list: for a list, the list of its test clips.
-        class_names: for a list whose labels are numbers, the names of the classes or a file with the names.
+        class_names: for a list whose labels are numbers, the class names or a file that contains them.
         folder_layout: "classes" to treat all subfolders as classes, whatever their names.
-        clips_per_class: number of clips per class of a built-in dataset, which can generate any number.
+        clips_per_class: number of clips per class to generate for a built-in dataset.
         workers: number of decoding processes; the number of cores if None.
         max_memory: memory limit of all decoding processes together in bytes; 4 GiB each if None.
         decoder: "pyav", "decord", or "auto", which uses decord if PyAV cannot decode any frame of a file.
@@ -89,14 +89,14 @@ def open_videos(
         cache_dir: folder of prepared clips; if None, DFS_CACHE, or ~/.cache/dfs-store if that is not set.
         layout: layout of a clip, "CTHW" or "TCHW".
         normalization: "imagenet"; None for pixels in [0, 1]; or (mean, std) or {"mean": mean, "std": std} for
-            (pixel - mean) / std, in which mean and std are a number or one number per channel.
+            (pixel - mean) / std, where mean and std are a number or one number per channel.
         transform: called with each clip as a normalised float32 `torchvision.tv_tensors.Video` (T, C, H, W),
             as in `DFSDataset`; must return a four-dimensional tensor in the same order.
         on_progress: called with a `PrepareProgress` about ten times a second while decoding.
 
     Raises:
         DatasetNotFoundError: there is no such dataset, or its files were not found.
-        EmptyClassError: a class would have no clip.
+        EmptyClassError: a class would have no clips.
         SettingsError: an option is invalid.
         DiskFullError, OutputNotWritableError: the clips cannot be written to the cache.
     """
@@ -155,7 +155,7 @@ def describe(name_or_folder: PathLike) -> DatasetInfo:
     """Returns the description of a dataset in the catalogue, a folder, or a list.
 
     Raises:
-        DatasetNotFoundError: the argument is neither in the catalogue nor an existing folder or file.
+        DatasetNotFoundError: the argument is not in the catalogue, and is not an existing folder or file.
     """
     name = os.fspath(name_or_folder)
     if name in CATALOGUE:
@@ -210,7 +210,7 @@ def find_clips(
     class_names: PathLike | Sequence[str] | None = None,
     folder_layout: str | None = None,
 ) -> ClipList:
-    """Returns the videos of one split without decoding any, fast enough for a dry run.
+    """Returns the videos of one split without decoding any, which is fast enough for a dry run.
 
     Raises:
         DatasetNotFoundError, EmptyClassError, SettingsError: see `open_videos`.
@@ -245,7 +245,7 @@ def find_clips(
 
 
 def _read(info: DatasetInfo, places: list[Path], split: str, how: Reading) -> ClipList:
-    """Reads one split. Test clips have the labels of the training clips."""
+    """Reads one split. Test clips are labelled with the training clips' class numbers."""
     found = _first_that_reads(info, places, split, how)
     if split == "train":
         return found

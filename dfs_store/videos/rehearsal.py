@@ -1,4 +1,4 @@
-"""Real clips for a rehearsal, which measures how long a run takes before any clips are prepared."""
+"""Real clips for a rehearsal, which estimates the duration of a run before any clips are prepared."""
 
 import tempfile
 from dataclasses import replace
@@ -29,7 +29,7 @@ class Rehearsal(NamedTuple):
     """Real clips for timing a run.
 
     Attributes:
-        videos: the prepared clips. If they are not prepared, a substitute with the same shape, number of
+        videos: the prepared clips or, if they are not prepared, a substitute with the same shape, number of
             clips, classes and files, in which all clips have the same pixels.
         decoding_seconds: approximate time to prepare the clips, in seconds; None if they are prepared.
     """
@@ -51,7 +51,7 @@ def rehearse(
     decoder: str = "auto",
     **chosen: Any,  # noqa: ANN401 - options of `find_clips`
 ) -> Rehearsal:
-    """Returns the clips that `open_videos` would return, without preparing any.
+    """Returns the clips that `open_videos` would return, or substitutes for them, without preparing any.
 
     If they are not prepared, eight videos spread over the dataset are decoded into a temporary folder to
     measure how long decoding takes. The cache does not change.
@@ -88,7 +88,7 @@ def _decoding_seconds(
     sampling: Sampling,
     **how: Any,  # noqa: ANN401 - passed on
 ) -> float:
-    """Decodes some videos and returns the approximate seconds for all; 0 if none can be decoded."""
+    """Decodes some videos and returns the approximate seconds for all of them; 0 if none can be decoded."""
     numbers = np.unique(np.linspace(0, len(found.clips) - 1, _DECODED).round().astype(int))
     # All in one class, because a class without clips would raise an error.
     some = [ClipFile(found.clips[number].file, "all") for number in numbers.tolist()]

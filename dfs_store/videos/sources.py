@@ -170,7 +170,7 @@ def _generate(
     clips_per_class: int | None,
     class_names: tuple[str, ...] | None,
 ) -> _Generated:
-    """Returns pixels, labels, class names, and the number that each clip has if all classes are generated."""
+    """Returns pixels, labels, class names, and each clip's number if all classes were generated."""
     from dfs_store.videos.built_in import BUILT_IN
 
     pixels, labels, made = BUILT_IN[name].make(
@@ -301,10 +301,10 @@ class _Rows:
 
 
 class SomeClips:
-    """Provides some of the clips of another source, with the file lists and classes of the whole source.
+    """Provides some of a source's clips, with the file lists and classes of the whole source.
 
     Args:
-        source: the other source.
+        source: the whole source.
         numbers: (M,) int64, increasing clip numbers.
     """
 

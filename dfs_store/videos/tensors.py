@@ -1,4 +1,4 @@
-"""Converts uint8 frames to normalised tensors, the space in which key frames are optimised."""
+"""Converts uint8 frames to normalised tensors, the form in which key frames are optimised."""
 
 from functools import lru_cache
 
@@ -26,7 +26,7 @@ def normalised_clips(
 
     Args:
         pixels: (N, T, H, W, C) uint8.
-        normalization: "mean" and "std" per channel, for values in [0, 1]; if None, values stay in [0, 1].
+        normalization: "mean" and "std" per channel, for pixels in [0, 1]; if None, values stay in [0, 1].
         flipped: (N,) bool, whether to flip each clip: an array, or a tensor on the device of `pixels`. If
             None, no clip is flipped.
         dtype: type of the result, float32 or bfloat16. Values are rounded only once.
@@ -56,8 +56,8 @@ def _row_constants(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Returns mean, scale and -mean * scale for each value of a row, each (width * C,) float32.
 
-    They are repeated along the row because subtracting three numbers at a time is slow, and cached because
-    copying them to a GPU makes the host wait.
+    The constants are repeated along the row because subtracting three numbers at a time is slow. They are
+    cached because copying them to a GPU makes the host wait.
     """
     with torch.inference_mode(mode=False):  # cached tensors are used in inference mode and outside it
         means = (torch.tensor(mean, device="cpu") * 255).repeat(width)

@@ -1,4 +1,4 @@
-"""Writes the page of the command line from the Typer application itself, whenever the site is built.
+"""Generates the command-line page from the Typer application, whenever the site is built.
 
 MkDocs calls `on_page_markdown`; `python docs/_hooks/command_line.py` prints the same page.
 """
@@ -15,7 +15,7 @@ ARGUMENTS, OPTIONS = "Arguments", "Options"
 
 
 def on_page_markdown(markdown: str, **_given: object) -> str:
-    """Puts the commands where a page has a place for them; MkDocs calls this for every page."""
+    """Inserts the commands into a page that has a placeholder for them. MkDocs calls this for every page."""
     return markdown.replace(PLACE, page()) if PLACE in markdown else markdown
 
 
@@ -25,7 +25,7 @@ def page() -> str:
 
 
 def _command(name: str, command: Any, parent: Any) -> Iterator[str]:  # noqa: ANN401 - Typer vendors Click's types
-    """Gives the parts of a command's section, and of the commands below it."""
+    """Yields the parts of the sections of a command and its subcommands."""
     context = command.make_context(name, [], parent=parent, resilient_parsing=True)
     yield f"{'###' if name.count(' ') > 1 else '##'} {name}"
     yield from _about(command)
@@ -46,7 +46,7 @@ def _command(name: str, command: Any, parent: Any) -> Iterator[str]:  # noqa: AN
 
 
 def _about(command: Any) -> Iterator[str]:  # noqa: ANN401
-    """Gives the help text: prose as it is, example lines as code."""
+    """Yields the help text: prose unchanged, example lines as code."""
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         if paragraph.startswith("dfs "):
             yield f"```text\n{paragraph}\n```"

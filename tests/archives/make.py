@@ -1,7 +1,7 @@
-"""Wrote the files of this folder, once per released minor version; the tests read them for ever.
+"""Wrote the files in this folder, once per released minor version. The tests will always read them.
 
-Run from the repository's root, into a folder that is not there yet: ``python -m tests.archives.make``.
-The values come from formulas, so that `expected` can be compared without any file of this library.
+Run from the repository's root, into a folder that does not exist yet: ``python -m tests.archives.make``. The
+values come from formulas, so that `expected` can be compared without any file of this library.
 """
 
 import json
@@ -55,7 +55,7 @@ CODED_ATTRIBUTES = {
 
 
 def pictures(clip: int) -> np.ndarray:
-    """Key frames of a clip that are stored as image files, by a formula: slopes of another height each."""
+    """Returns a clip's key frames to store as image files, by a formula: slopes of different heights."""
     rows, columns = np.mgrid[0:17, 0:13] / 20
     frames = [
         [np.abs(rows - columns * channel / 3 - place / 10 - clip / 20) for channel in range(3)]
@@ -109,7 +109,7 @@ def write(path: Path, dtype: str, native: dict[str, np.ndarray] | None = None) -
 
 
 def rewrite(path: Path, target: Path) -> None:
-    """Copies a store as other tools do: other chunks, codecs and filters."""
+    """Copies a store as other tools do, with different chunks, codecs and filters."""
     if path.suffix == ".zarr":
         source = zarr.open_group(path, mode="r")
         group = zarr.create_group(target, attributes=source.attrs.asdict())
@@ -124,7 +124,7 @@ def rewrite(path: Path, target: Path) -> None:
 
 
 def main() -> None:
-    """Writes every container and dtype, and what they must read as."""
+    """Writes every container and dtype, and the values that must be read from them."""
     FOLDER.mkdir()
     for dtype in ("float32", "float16", "uint8"):
         path = FOLDER / f"{dtype}.zarr"

@@ -64,7 +64,7 @@ def header(data: bytes) -> None:
 
 
 def metadata(data: bytes) -> None:
-    """Parses the zarr.json of an array and reads the array, through zarr-python if it has another layout."""
+    """Parses an array's zarr.json and reads the array, through zarr-python if its layout is not ours."""
     for name, dtype in (("labels", "int32"), ("key_frames", "float32")):
         with contextlib.suppress(DFSError):
             about = parse_array(data, name)

@@ -1,7 +1,7 @@
-"""What the pages of the documentation contain that can be run: fenced blocks, indented lines, inline code.
+"""Finds the runnable parts of the documentation pages: fenced blocks, indented lines and inline code.
 
-A fenced block of Python is run, and so is every line of one of `bash`, which must be a `dfs` command. A
-comment on the line before the fence changes that:
+A fenced block of Python is run, and so is every line in a `bash` block, which must be a `dfs` command. A
+comment on the line before the fence changes this:
 
     <!-- not run: needs UCF101 -->   it is looked at only (its flags must exist)
     <!-- file: networks.py -->       its text becomes that file
@@ -31,8 +31,8 @@ class Block:
 
     Attributes:
         line: number of its first line.
-        language: what stands behind the fence.
-        text: what is in it.
+        language: the text after the opening fence.
+        text: content of the block.
         marker: "not run", "file", "output" or "".
         detail: the reason, or the name of the file.
     """
@@ -45,7 +45,7 @@ class Block:
 
     @property
     def lines(self) -> list[str]:
-        """The commands of a shell block: comments left out, continued lines joined."""
+        """The commands of a shell block, without comments and with continued lines joined."""
         joined = self.text.replace("\\\n", " ")
         bare = [re.sub(r"\s+#.*", "", line).strip() for line in joined.splitlines()]
         return [line for line in bare if line and not line.startswith("#")]
@@ -67,7 +67,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands_shown(page: Path) -> list[str]:
-    """Returns the commands that a page shows anywhere: fenced, indented or inside a sentence."""
+    """Returns the commands anywhere on a page: fenced, indented or inside a sentence."""
     text = page.read_text(encoding="utf-8")
     found = [line for block in blocks(page) if block.language == "bash" for line in block.lines]
     prose = _FENCE.sub("", text)

@@ -1,4 +1,4 @@
-"""How each error of the library comes about: one real scene per class, played in an empty folder.
+"""Shows how each error of the library occurs: one real scene per class, run in an empty folder.
 
 The catalogue of errors (docs/errors.md) shows what these scenes raise.
 """
@@ -183,7 +183,7 @@ def a_library_that_is_not_installed():
 
 @contextmanager
 def hidden(module):
-    """Makes a module look as if it were not installed."""
+    """Makes a module appear not to be installed."""
     before = sys.modules.get(module)
     sys.modules[module] = None
     try:

@@ -1,4 +1,4 @@
-"""docs/errors.md: every class is on it, with its exit code and a message that really comes about."""
+"""docs/errors.md lists every class, with its exit code and a message that really occurs."""
 
 import builtins
 import re
@@ -23,7 +23,7 @@ def section(kind):
 
 
 def shape(example):
-    """A pattern for messages like the example: any numbers, any folder for /data, anything for ..."""
+    """Returns a pattern for messages like the example: any numbers, any folder for /data, any text for ..."""
     number = r"\d+(?:[\d,.]*\d)?(?:e[+-]\d+)?"
     pattern = ""
     for part in re.split(rf"(\.\.\.|/data|{number})", example):

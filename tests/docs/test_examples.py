@@ -1,4 +1,4 @@
-"""The example scripts run as they stand, on a tiny store, and connect to no network."""
+"""The example scripts run unchanged on a tiny store, without connecting to a network."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def store(tmp_path_factory):
 
 
 def run(words, folder, again_after=None):
-    """Runs a program and returns what it printed; once more where it failed with a message given."""
+    """Runs a program and returns its output. Runs it again if it failed with the given message."""
     done = subprocess.run(
         [sys.executable, *map(str, words)],
         capture_output=True,
@@ -80,7 +80,7 @@ def test_videomae(store, tmp_path):
 
 
 def test_distributed(store, tmp_path):
-    """Under torchrun with two processes: each has half of every epoch, with either loader."""
+    """Under torchrun, each of two processes receives half of every epoch, with either loader."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2]
     words = [*torchrun, EXAMPLES / "distributed.py", store, "--loader", "dfs", "torch"]
     # How a thread of gloo ended a process now and then, with all work done (2 of 30 runs, torch 2.14).
@@ -129,7 +129,7 @@ print("the same")
 
 
 def test_lightning(store, tmp_path):
-    """The script trains; and every epoch has an order of its own, which a checkpoint within one resumes."""
+    """The script trains. Every epoch has its own order, which a checkpoint within the epoch resumes."""
     train = ["train_lightning.py", store, "--steps", 7, "--batch-size", 2]
     said = run(watched(train, then=RESUMED.format(store=str(store))), tmp_path)
     assert re.search(r"7 steps, loss \d\.\d{3}\n", said)

@@ -1,4 +1,4 @@
-"""Every command that the documentation mentions exists, with the flags that it is shown with."""
+"""Every command that the documentation mentions exists, with the flags shown."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ SCRIPT = re.compile(r"(?:python3? |torchrun .*?|^)((?:benchmarks|docs/examples)/
 
 
 def words_of(line):
-    """The words of a line; what stands in brackets or for something else is kept as one."""
+    """Returns the words of a line. Text in brackets and placeholders are kept as one word."""
     try:
         return shlex.split(line.replace("...", " "))
     except ValueError:
@@ -22,7 +22,7 @@ def words_of(line):
 
 
 def problem_of_dfs(words):
-    """Says what is wrong with the words behind `dfs`; None where nothing is."""
+    """Returns what is wrong with the words after `dfs`, or None if they are valid."""
     command = COMMAND
     rest = list(words)
     while getattr(command, "commands", None) and rest and not rest[0].startswith("-"):
@@ -47,7 +47,7 @@ def problem_of_script(script, rest):
 
 
 def problem(line):
-    """Says what is wrong with a command as it is shown; None where nothing is, or it is none of ours."""
+    """Returns what is wrong with a command as shown, or None if it is valid or not one of ours."""
     script = SCRIPT.search(line)
     if script:
         return problem_of_script(*script.groups())
@@ -87,7 +87,7 @@ def test_what_does_not_exist_is_noticed(line, said):
 
 
 def test_full_lines_can_be_parsed():
-    """What is not run, but shown in full, has values of the right kind, too."""
+    """Commands that are shown in full but not run also have values of the right type."""
     for page in PAGES:
         for block in blocks(page):
             if block.language == "bash" and block.marker == "not run":

@@ -1,4 +1,4 @@
-"""The notebook for a class: its cells run in order, with smaller settings; outputs are stored with it."""
+"""The notebook for a class: its cells run in order, with smaller settings, and its outputs are stored."""
 
 import ast
 import json
@@ -31,7 +31,7 @@ def run(source, names):
 
 
 def kinds(cell):
-    """Says which kinds of output are stored with a cell."""
+    """Returns the kinds of output that are stored with a cell."""
     found = {kind for output in cell["outputs"] for kind in output.get("data", {})}
     return found | {output["name"] for output in cell["outputs"] if output["output_type"] == "stream"}
 

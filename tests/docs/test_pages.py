@@ -1,4 +1,4 @@
-"""Every page runs as it stands: its Python and its `dfs` commands, in order, beside a copy of docs/assets."""
+"""Every page runs unchanged: its Python and `dfs` commands, in order, next to a copy of docs/assets."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """These clips are so small that a second thread is only waited for."""
+    """Uses one thread, as a second thread would only slow down such small clips."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -31,7 +31,7 @@ def one_thread():
 
 
 class Reader:
-    """Somebody who types a page from top to bottom."""
+    """Runs a page from top to bottom, as a reader would type it."""
 
     def __init__(self, page, folder):
         self.page, self.folder, self.names, self.said = page, folder, {"__name__": page.stem}, ""
@@ -58,7 +58,7 @@ class Reader:
         self.said = result.output
 
     def compare(self, block):
-        """Every word of the shown output must be in the real one; numbers depend on the machine."""
+        """Checks that every word of the shown output is in the real one. Numbers depend on the machine."""
         for word in re.findall(r"[A-Za-z][\w-]+", block.text):
             assert word in self.said, f"{self.at(block)}: {word!r} is not in what the command prints"
 

@@ -1,4 +1,4 @@
-"""The site is built without a warning and without a network, and needs none to be read."""
+"""The site is built without warnings and without a network, and can be read without a network."""
 
 import inspect
 import os

@@ -168,7 +168,7 @@ def _parts(name: str, how: dict[str, Any]) -> list[str]:
 
 
 def _ending(name: str, info: "DatasetInfo", options: dict[str, Any]) -> str:
-    """Suggests a dry run as the next command, which forecasts time, memory and disk space."""
+    """Suggests a dry run, which forecasts time, memory and disk space, as the next command."""
     split = options["official_split"] if info.official_splits > 1 else None
     clips = SimpleNamespace(**options, split=split)
     flags = clip_flags(clips, "root", "test_list", "class_names", "folder_layout")

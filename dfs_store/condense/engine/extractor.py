@@ -42,7 +42,7 @@ _FEATURE_BATCH = 32
 def extractor_network(
     choice: str, videos: VideoDataset, seed: int, device: torch.device, tell: Callable[[Event], None]
 ) -> tuple[ConvNet3D, dict[str, str]]:
-    """Returns the extractor: trained (or found in the cache), random, or read from a file.
+    """Returns the extractor: trained (or read from the cache), random, or read from a file.
 
     Args:
         choice: "trained", "random", or the path of a ConvNet3D `state_dict` written by `torch.save`.

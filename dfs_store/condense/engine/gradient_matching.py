@@ -1,7 +1,7 @@
 """Gradient matching (DC, Zhao et al. 2021) on single frames, used in the first stage of static-dynamic.
 
 For each class, a newly drawn network computes the loss of a batch of real frames and of the synthetic frames.
-The gradients of both losses with respect to its parameters are compared layer by layer.
+The gradients of both losses with respect to the network's parameters are compared layer by layer.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def gradient_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Te
         synthetic: gradients of the same shapes.
 
     Returns:
-        A scalar that is differentiable with respect to both.
+        A scalar that is differentiable with respect to both lists.
     """
     total = torch.zeros((), device=real[0].device)
     for one, other in zip(real, synthetic, strict=True):
@@ -36,7 +36,7 @@ def match_gradients(network: nn.Module, real: Tensor, synthetic: Tensor, label: 
     """Compares a network's parameter gradients for real and for synthetic frames of a class.
 
     Args:
-        network: maps frames (N, C, H, W) to logits; its parameters are not changed.
+        network: maps frames (N, C, H, W) to logits. Its parameters are not changed.
         real: (N, C, H, W) real frames.
         synthetic: (M, C, H, W) synthetic frames.
         label: class of all frames.

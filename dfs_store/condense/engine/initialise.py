@@ -43,7 +43,7 @@ CLASSES_PER_PART = 4
 
 
 def even_positions(count: int, num_frames: int, flag: str = "--initial-key-frames") -> npt.NDArray[np.int64]:
-    """Returns `count` positions, evenly spaced from 0 to T-1 (Table 5); a single position is 0.
+    """Returns `count` evenly spaced positions from 0 to T-1 (Table 5). A single position is 0.
 
     Args:
         count: K, at least 1.
@@ -60,7 +60,7 @@ def even_positions(count: int, num_frames: int, flag: str = "--initial-key-frame
 
 
 def key_frames_device(num_clips: int, clip_values: int, device: torch.device) -> torch.device:
-    """Returns where to keep key frames and momentum: the device, or host memory if they may outgrow it.
+    """Returns where to keep key frames and momentum: on the device, or in host memory if they may not fit.
 
     Args:
         num_clips: N, the number of clips.
@@ -80,18 +80,18 @@ def initial_key_frames(
     starts: npt.NDArray[np.int64] | None,
     groups: Sequence[ClipGroup] | None = None,
 ) -> list[Group]:
-    """Makes the initial key frames of a run, class by class, `vpc` clips each.
+    """Makes the initial key frames of a run, class by class, with `vpc` clips per class.
 
-    With `init` "pack", a clip starts from the (at most `initial_key_frames`) positions and key frames from
-    which linear interpolation rebuilds the real clip best; fewer if more would not help. Otherwise positions
-    are evenly spaced.
+    With `init` "pack", a clip starts from the positions and key frames from which linear interpolation best
+    rebuilds the real clip. There are at most `initial_key_frames` of them, and fewer if more would not help.
+    Otherwise, positions are evenly spaced.
 
     Args:
         config: resolved settings.
         videos: the real clips; only their shape is used for noise.
         device: device on which clips are rebuilt.
         starts: (N,) number of the real clip from which each clip starts (`real_starts`); None for noise.
-        groups: which of `clip_groups` to make; all by default.
+        groups: the groups from `clip_groups` to make; all by default.
 
     Raises:
         SettingsError: there are more initial key frames than frames.
@@ -122,8 +122,8 @@ def initial_key_frames(
 def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.device) -> list[ClipGroup]:
     """Returns the clip numbers of a run, in groups of whole classes and chunks that fit on the device.
 
-    There are enough groups for several processes to share. They do not depend on the number of processes, and
-    therefore the result does not either.
+    There are enough groups for several processes to share. Neither the groups nor the result depend on the
+    number of processes.
     """
     num_classes = len(videos.classes)
     largest = chunk_clips(device, videos.num_frames, videos.frame_shape)

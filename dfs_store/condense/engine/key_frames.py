@@ -29,9 +29,9 @@ class TrainableKeyFrames:
         clips: (S,) int64, number of the clip to which each key frame belongs.
         inserted_at: (S,) int32, step of insertion, -1 for an initial key frame.
         evidence: evidence on the N clips since the last test for insertion.
-        num_frames: T, the number of frames of a clip.
-        device: device on which clips are rebuilt. `frames` and `momentum` stay in host memory if they are
-            too large for it.
+        num_frames: T, the number of frames per clip.
+        device: device on which clips are rebuilt. `frames` and `momentum` stay in host memory if they are too
+            large for the device.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class TrainableKeyFrames:
             key_frames: N tensors (K, C, H, W) float32 on one device.
             positions: N lists of K positions, see `dfs_store.interpolation.check_positions`.
             labels: (N,) class numbers.
-            num_frames: T, the number of frames of a clip.
+            num_frames: T, the number of frames per clip.
             device: device on which clips are rebuilt.
 
         Raises:
@@ -134,7 +134,7 @@ class TrainableKeyFrames:
         return self.frames[self.offsets[clip] : self.offsets[clip + 1]]
 
     def render(self, part: slice = slice(None)) -> Tensor:
-        """Rebuilds clips (Eq. 3), all by default; returns (N, T, C, H, W) float32 on `device`."""
+        """Rebuilds clips (Eq. 3), all by default. Returns (N, T, C, H, W) float32 on `device`."""
         weights, keys = self.weights[part], self.frames[self._padded[part]]
         if keys.device != self.device:
             keys = on_device(keys, self.device)
@@ -144,7 +144,8 @@ class TrainableKeyFrames:
     def pull_back(self, gradient: Tensor) -> Tensor:
         """Returns the gradient with respect to the key frames, by the adjoint of `render`.
 
-        The gradient of a key frame is the sum of the rebuilt frames' gradients times its weights in them.
+        The gradient of a key frame is the sum of the rebuilt frames' gradients, weighted by the key frame's
+        share in each.
 
         Args:
             gradient: (N, T, C, H, W), gradient of a scalar with respect to the rebuilt clips.
@@ -162,7 +163,7 @@ class TrainableKeyFrames:
         Args:
             gradient: (S, C, H, W), gradient with respect to the key frames, from `pull_back`.
             lr: learning rate.
-            momentum: share of the previous velocity to keep.
+            momentum: fraction of the previous velocity to keep.
         """
         self.momentum.mul_(momentum).add_(gradient)
         self.frames.add_(self.momentum, alpha=-lr)
@@ -183,8 +184,8 @@ class TrainableKeyFrames:
     def insert(self, chosen: Sequence[tuple[int, int]], step: int) -> None:
         """Turns interpolated frames into key frames.
 
-        A new key frame starts with the interpolated value, so that the rebuilt clips do not change, and with
-        zero momentum. Existing key frames keep their order.
+        A new key frame starts with the interpolated value, so that the rebuilt clips do not change. Its
+        momentum is zero. Existing key frames keep their order.
 
         Args:
             chosen: (clip, position) pairs without a key frame.

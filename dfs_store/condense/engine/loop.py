@@ -1,4 +1,4 @@
-"""The training loop of DFS, as in the paper: sample real clips, embed, match, step, and possibly insert."""
+"""The DFS training loop, as in the paper: sample real clips, embed, match, step, and possibly insert."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -46,7 +46,7 @@ def dfs_loop(
         first_step: first step to run; above 0 for a resumed run.
         ranks: the processes that share the classes; only this process by default.
         first_group: number of the first of `groups` among the groups of all ranks.
-        at_a_time: how many clips to embed at a time; whole batches and chunks by default.
+        at_a_time: the number of clips to embed at a time; whole batches and chunks by default.
 
     Yields:
         One event per step.
@@ -116,10 +116,11 @@ def _insert(
     watch: Watch,
     at_a_time: ClipsAtATime,
 ) -> tuple[int, int]:
-    """Adds the cosines of all chunks to the evidence, and inserts key frames if this step tests.
+    """Adds the cosines of all chunks to the evidence, and inserts key frames if this step is a test.
 
     Returns:
-        The number of insertions, and the number of candidates that qualify by this step's cosines alone.
+        The number of insertions, and the number of candidates that qualify based on this step's cosines
+        alone.
     """
     if not cosines:
         return 0, 0

@@ -41,7 +41,7 @@ def class_means(
         network: a network whose `embed` maps (N, T, C, H, W) to (N, F).
         batches: clips of successive classes; a tensor (N, T, C, H, W) contains one class.
         precision: "float32", or "bf16" for weights, clips and feature maps in bfloat16 (approximate).
-        at_a_time: how many clips to embed at a time; whole batches by default.
+        at_a_time: the number of clips to embed at a time; whole batches by default.
 
     Returns:
         (classes, F) float32.
@@ -73,20 +73,21 @@ def match(
 
     The loss is summed over the embedding dimensions and the classes; only embeddings are averaged. A class
     with several chunks is embedded twice: once for the mean of the class, and once chunk by chunk for the
-    gradient, which is exact and needs the memory of only one chunk. A chunk with which the device runs out of
-    memory is processed in the same way, in parts.
+    gradient, which is exact and needs the memory of only one chunk. If the device runs out of memory for a
+    chunk, the chunk is processed in the same way, in parts.
 
     Args:
         network: a frozen network whose `embed` maps (N, T, C, H, W) to (N, F).
-        chunks: all clips of successive classes, in the order of classes, with equally many clips per class.
+        chunks: all clips of successive classes, in the order of classes, with the same number of clips per
+            class.
         real_means: (classes, F), mean real embeddings of successive classes.
         first_label: label of the first of these classes.
-        at_a_time: how many clips to embed at a time; whole chunks by default.
+        at_a_time: the number of clips to embed at a time; whole chunks by default.
 
     Yields:
-        For each chunk: the chunk, its share of the loss, a scalar on the device (the loss of all classes for
-        the first chunk, 0 for the others), and the gradient (N, T, C, H, W) of the loss with respect to its
-        rebuilt clips.
+        For each chunk: the chunk; its share of the loss, a scalar on the device (the loss of all classes for
+        the first chunk, 0 for the others); and the gradient (N, T, C, H, W) of the loss with respect to the
+        chunk's rebuilt clips.
     """
     labels = np.concatenate([chunk.labels for chunk in chunks])
     first, num_classes = int(labels[0]), int(labels[-1] - labels[0]) + 1

@@ -1,6 +1,6 @@
 """Static and dynamic memories (Wang et al., CVPR 2024): frames without motion, and motion without colour.
 
-A clip combines a static and a dynamic memory of its class through a convolution that all clips share.
+A clip combines a static and a dynamic memory of its class, using a convolution that all clips share.
 """
 
 import os
@@ -27,7 +27,7 @@ Picks = npt.NDArray[np.int64]
 
 
 def memory_bytes(num_classes: int, vpc: int, num_frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns the size of all memories and the integrator in bytes, which is the storage the paper counts."""
+    """Returns the size of all memories and the integrator in bytes, the storage size used in the paper."""
     channels, height, width = frame_shape
     values = num_classes * MEMORIES_PER_VIDEO * vpc * height * width * (channels + num_frames)
     return 4 * (values + 3 * 4 * 27 + 3)
@@ -87,8 +87,8 @@ class StaticDynamicMemory:
 
         Args:
             videos: (n,) numbers of the clips, class by class.
-            static_picks: (n,) which of its two static memories each clip uses, 0 or 1.
-            dynamic_picks: (n,) which of its two dynamic memories each clip uses, 0 or 1.
+            static_picks: (n,) the static memory that each clip uses, 0 or 1.
+            dynamic_picks: (n,) the dynamic memory that each clip uses, 0 or 1.
 
         Returns:
             (n, T, 3, H, W) float32, differentiable with respect to the memories and the integrator.
@@ -179,7 +179,7 @@ class StaticDynamicClips:
 
 
 def _check_memories(arrays: dict[str, npt.NDArray[Any]], store: KeyFrameStore) -> None:
-    """Raises KeyError or ValueError unless the arrays are memories that suit the store's clips."""
+    """Raises KeyError or ValueError unless the arrays are memories that match the store's clips."""
     vpc, rest = divmod(len(store), len(store.class_names))
     if rest or not np.array_equal(store.labels, np.repeat(np.arange(len(store.class_names)), vpc)):
         raise ValueError("clips must be sorted by class, with equally many per class")

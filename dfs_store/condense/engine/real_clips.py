@@ -1,4 +1,4 @@
-"""Batches of real clips for matching, read from the device if all clips fit on it, else from the cache."""
+"""Batches of real clips for matching, read from the device if all clips fit on it, or from the cache."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,8 +30,8 @@ Coins = npt.NDArray[np.bool_]
 class RealBatch:
     """Real clips of successive classes, which are normalised on access.
 
-    For example, ``batch[3:7]`` returns four clips (4, T, C, H, W) on the device, normalised. Only clips that
-    are embedded at a time need memory, so a batch can be larger than the device.
+    For example, ``batch[3:7]`` returns four clips (4, T, C, H, W) on the device, normalised. Memory is needed
+    only for the clips that are embedded at a time, so a batch can exceed the device's memory.
 
     Attributes:
         counts: number of clips of each class.
@@ -112,7 +112,7 @@ class RealClips:
                 self._thread = ThreadPoolExecutor(1, thread_name_prefix="real-clips")
 
     def _loaded(self, clips: Numbers) -> Tensor:
-        """Returns clips on the device, read in parts because they may not fit in host memory."""
+        """Returns clips on the device. They are read in parts because they may not fit in host memory."""
         shape = self._videos.pixels.shape[2:]
         pixels = torch.empty((clips.size, *shape), dtype=torch.uint8, device=self._device)
         for start in range(0, clips.size, _CLIPS_PER_READ):
@@ -130,7 +130,7 @@ class RealClips:
             self._thread.shutdown(wait=True, cancel_futures=True)
 
     def batches(self, step: int, dtype: torch.dtype = torch.float32) -> Iterator[RealBatch]:
-        """Yields the clips drawn for a step: one batch per class on the CPU, a single batch on a GPU.
+        """Yields the clips drawn for a step: one batch per class on the CPU, or a single batch on a GPU.
 
         Args:
             step: 0-based number of the step.

@@ -42,7 +42,7 @@ def check_real_clips(clips_per_class: Mapping[str, int], vpc: ClipsPerClass, oth
     Args:
         clips_per_class: number of real clips by class name.
         vpc: clips per class; "all" is valid for any number of real clips.
-        otherwise: another remedy to append to the message, for example ", or --init noise".
+        otherwise: an alternative remedy to append to the message, for example ", or --init noise".
     """
     smallest = min(clips_per_class, key=lambda name: clips_per_class[name])
     if vpc != "all" and (most := clips_per_class[smallest]) < vpc:
@@ -91,11 +91,11 @@ def _clips_of_classes(videos: VideoDataset) -> list[npt.NDArray[np.int64]]:
 def real_starts(
     config: CondenseConfig, videos: VideoDataset, device: torch.device
 ) -> npt.NDArray[np.int64] | None:
-    """Returns the number of the real clip from which each synthetic clip starts, (N,); None for noise.
+    """Returns the number of the real clip from which each synthetic clip starts, (N,), or None for noise.
 
     With `init` "herding" or "pack", herding chooses the clips by the features of an untrained network, like
-    the networks that matching uses. A few random clips may all show a figure from the same side, which
-    training hardly changes, whereas herded clips represent the class together.
+    those used for matching. A few random clips may all show a figure from the same side, which training
+    hardly changes, whereas herded clips jointly represent the class.
 
     Raises:
         SettingsError: a class has fewer real clips than `vpc`.

@@ -16,15 +16,15 @@ class Schedule:
     `iterations`. A run without insertion has a single phase, "matching".
 
     The insertion phase is divided into intervals of equal length (to within a step). The last step of each
-    interval tests for insertion.
+    interval is an insertion test.
 
     Attributes:
         iterations: n, the number of steps, at least 1.
-        warmup: share of the steps before insertion starts, in [0, 1].
-        cooldown: share of the steps after insertion ends, in [0, 1].
-        insert_every: length of an interval as a share of the insertion phase, in [0, 1]; there are
-            round(1 / insert_every) intervals. If an interval is shorter than a step, every step tests.
-        insertion: whether the run inserts at all.
+        warmup: fraction of the steps before insertion starts, in [0, 1].
+        cooldown: fraction of the steps after insertion ends, in [0, 1].
+        insert_every: length of an interval as a fraction of the insertion phase, in [0, 1]; there are round(1
+            / insert_every) intervals. If an interval is shorter than a step, every step is a test.
+        insertion: whether the run inserts key frames at all.
     """
 
     iterations: int

@@ -49,7 +49,7 @@ class CodedClip:
 
 @dataclass(frozen=True)
 class CodedOption(PricedOption):
-    """A number of key frames and a quality, with the size of files and index and the error of `CodedClip`.
+    """A number of key frames and a quality, with the resulting size (files and index) and error.
 
     Attributes:
         count: K.
@@ -87,9 +87,9 @@ def coded_options(
     Args:
         frames: (T, 3, H, W) float32, in 8-bit levels.
         fits: fits with 1, 2, ... T key frames.
-        encoding: encoding, and the quality to use unless `any_quality`.
+        encoding: encoding, and the quality to use unless `any_quality` is set.
         any_quality: whether to try several qualities.
-        share_bytes: the clip's share of the budget in bytes if all clips have the same size.
+        share_bytes: the clip's share of the budget in bytes if it is divided equally.
     """
     qualities = QUALITIES[encoding.name] if any_quality else (encoding.quality,)
     measured: list[CodedOption] = []
@@ -129,7 +129,7 @@ def _walk(
 
 
 def _index_bytes(count: int, encoding: FrameEncoding) -> int:
-    """Returns how many bytes a clip with K key frames adds to the small arrays of a store."""
+    """Returns the number of bytes that a clip with K key frames adds to a store's small arrays."""
     sizes = [count_index(clips * count, clips, 3, "uint8", encoding=encoding.name) for clips in (1, 2)]
     return sizes[1] - sizes[0]
 

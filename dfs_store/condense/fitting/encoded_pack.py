@@ -1,4 +1,4 @@
-"""Encodes pack's key frames as image files, for a number per clip, a maximum error or a byte budget."""
+"""Encodes pack's key frames as image files, given a number per clip, a maximum error or a byte budget."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -68,7 +68,7 @@ def mean_psnr(mean_squares: Sequence[float]) -> dict[str, float | None]:
 
 
 def psnr_or_none(mean_square: float) -> float | None:
-    """Returns the PSNR in dB, None if the clip is rebuilt exactly."""
+    """Returns the PSNR in dB, or None if the clip is rebuilt exactly."""
     return None if mean_square <= _EXACT else round(psnr(mean_square), 2)
 
 
@@ -138,7 +138,7 @@ def _within_budget(
 def _in_threads(
     make: Callable[[int], Made], num_clips: int, total: int, before: int, tell: Tell
 ) -> list[Made]:
-    """Returns `make(clip)` for all clips, computed in threads, and reports each of them."""
+    """Returns `make(clip)` for all clips, computed in threads, and reports each clip."""
     found = []
     with ThreadPoolExecutor(encoding_threads()) as pool:
         for done, made in enumerate(pool.map(make, range(num_clips)), start=1):

@@ -1,6 +1,6 @@
-"""Finds the key frames from which linear interpolation rebuilds a real clip best.
+"""Finds the key frames from which linear interpolation best rebuilds a real clip.
 
-Errors are sums of squares over all values of a clip, in the unit of its frames. They depend only on the
+Errors are sums of squares over all values of a clip, in the unit of its frames. Errors depend only on the
 clip's Gram matrix, the (T, T) inner products of its frames, so the clip is read only once to choose positions
 for any number of key frames.
 """
@@ -40,7 +40,7 @@ def gram_matrix(frames: npt.NDArray[np.float32]) -> Floats:
 
 
 def best_fits(gram: Floats) -> list[Fit]:
-    """Returns the best fit found for every number of key frames K = 1..T; errors never rise with K.
+    """Returns the best fit found for every number of key frames K = 1..T; errors never increase with K.
 
     Dynamic programming finds the optimal positions for key frames that are frames of the clip, so that each
     segment depends only on its two key frames. Least squares then adjusts the values of all key frames
@@ -75,8 +75,9 @@ def fewest_within(fits: list[Fit], max_error: float, num_values: int) -> Fit:
     """Returns the fit with the fewest key frames whose root-mean-square error is at most `max_error`.
 
     Args:
-        fits: fits with 1, 2, ... key frames, see `best_fits`. If none is good enough, the last is returned.
-        max_error: largest error, in the unit of the frames.
+        fits: fits with 1, 2, ... key frames, see `best_fits`. If none is good enough, the last one is
+            returned.
+        max_error: maximum error, in the unit of the frames.
         num_values: number of values in the clip.
     """
     allowed = max_error**2 * num_values
@@ -94,10 +95,10 @@ def fitted_key_frames(
 
 
 def share_out_key_frames(errors: list[list[float]], num_key_frames: int, fewest: int = 1) -> list[int]:
-    """Returns how many key frames to use for each clip, so that the sum of errors is small.
+    """Returns the number of key frames to use for each clip, so that the sum of errors is small.
 
     Args:
-        errors: for each clip, its error with 1, 2, ... key frames, which never rises.
+        errors: for each clip, its errors with 1, 2, ... key frames, which never increase.
         num_key_frames: maximum number of key frames in all clips, at least `fewest` per clip.
         fewest: minimum number of key frames per clip.
     """

@@ -23,9 +23,9 @@ class PricedOption:
 def share_out(options: Sequence[Sequence[PricedOption]], budget: int) -> list[int]:
     """Returns the number of the option to use for each clip, so that the sum of errors is small.
 
-    Each clip starts with its cheapest option. The rest of the budget is then spent greedily where it lowers
+    Each clip starts with its cheapest option. The rest of the budget is then spent greedily where it reduces
     the error most per cost, along the lower convex hull of each clip's options. This is optimal except for a
-    remainder of the budget that is too small for the next step of any clip.
+    remainder of the budget that is too small for any clip's next step.
 
     Args:
         options: the options of each clip, at least one.

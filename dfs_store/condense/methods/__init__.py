@@ -1,7 +1,7 @@
 """The built-in methods. Each has one file, named after it, that defines its record `METHOD`.
 
 Adding a file here adds a method to the command line, `--dry-run`, completion, evaluation and tables. A
-user-defined method is given as `module:name` and needs no file here.
+user-defined method is specified as `module:name`, and does not need a file here.
 """
 
 import importlib

@@ -76,7 +76,7 @@ def trained(
     tell: Callable[[Event], None],
     notes: tuple[str, ...] | None = None,
 ) -> Condensed:
-    """Trains key frames with Eq. 8, inserts new ones where motion is not linear, and returns the clips.
+    """Trains key frames with Eq. 8, inserts key frames where motion is not linear, and returns the clips.
 
     If `tell` raises an exception between two steps (as on Ctrl-C), a checkpoint is kept.
 
@@ -89,8 +89,8 @@ def trained(
     Raises:
         DivergedError: the loss is no longer finite.
         OutOfMemoryError: the device runs out of memory.
-        CheckpointError: the checkpoint to resume is damaged, or was made with other settings.
-        SettingsError: the settings do not suit the clips.
+        CheckpointError: the checkpoint to resume is damaged, or was made with different settings.
+        SettingsError: the settings do not work with these clips.
     """
     device, ranks = resolve_device(config.device), Ranks.current()
     parts = clip_groups(config, videos, device)
@@ -168,7 +168,7 @@ def checked_network(
 
 
 def frozen_network(videos: VideoDataset, device: torch.device) -> ConvNet3D:
-    """Returns the network that embeds clips, on `device`; the loop draws its weights at every step."""
+    """Returns the network that embeds clips. The training loop redraws its weights at every step."""
     network = ConvNet3D(len(videos.classes), videos.num_frames, videos.frame_shape[1])
     # Frozen, because only the clips need a gradient.
     network.requires_grad_(False).eval()

@@ -19,7 +19,7 @@ _LR = 30.0
 
 
 def dm(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Trains clips of T key frames with Eq. 8, using the training loop of DFS without insertion."""
+    """Trains clips of T key frames with Eq. 8, using the DFS training loop without insertion."""
     dense = replace(config, initial_key_frames=videos.num_frames, insertion=False)
     return trained(dense, videos, tell, config.notes())
 

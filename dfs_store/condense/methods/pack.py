@@ -1,4 +1,4 @@
-"""Pack reduces herded real clips to the key frames that rebuild them best."""
+"""Pack reduces herded real clips to the key frames that best rebuild them."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -49,11 +49,11 @@ def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], N
     """Returns `vpc` herded real clips of every class, reduced to key frames.
 
     Each clip receives at most `key_frames` key frames, or the fewest that keep its root-mean-square error
-    within `max_error`, or the number that lowers the total error most within `budget` bytes for all clips.
+    within `max_error`, or the number that reduces the total error most within `budget` bytes for all clips.
 
-    Errors are measured on the rebuilt clips, in 8-bit levels: after encoding if there is an `encoding`, else
-    before the store rounds the key frames. A budget also determines the quality of the encoding unless one
-    is given. The PSNR of every clip is recorded in its source.
+    Errors are measured on the rebuilt clips, in 8-bit levels: after encoding if there is an `encoding`,
+    otherwise before the store rounds the key frames. A budget also determines the quality of the encoding
+    unless one is given. The PSNR of every clip is recorded in its source.
 
     Raises:
         SettingsError: there are more key frames than frames, the budget is below one key frame per clip, a

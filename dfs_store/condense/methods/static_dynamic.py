@@ -57,8 +57,8 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
     Raises:
         DivergedError: the loss is no longer finite.
         OutOfMemoryError: the device runs out of memory.
-        CheckpointError: the checkpoint to resume is damaged, or was made with other settings.
-        SettingsError: the settings do not suit the clips.
+        CheckpointError: the checkpoint to resume is damaged, or was made with different settings.
+        SettingsError: the settings do not work with these clips.
     """
     device = resolve_device(config.device)
     network, kernels = checked_network(config, videos, device)
@@ -200,7 +200,7 @@ class _StaticDynamicRun:
         """Restores the state of the checkpoint at `path`.
 
         Raises:
-            CheckpointError: the checkpoint was made with other clips or classes.
+            CheckpointError: the checkpoint was made with different clips or classes.
         """
         for name, fresh in self.state().items():
             if name not in state or state[name].shape != fresh.shape:

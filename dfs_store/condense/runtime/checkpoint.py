@@ -51,7 +51,7 @@ class ClipState(NamedTuple):
     Attributes:
         key_frames: (K, C, H, W) float32.
         positions: (K,) int64.
-        inserted_at: (K,) int32, step of insertion, -1 for an initial key frame.
+        inserted_at: (K,) int32, step of insertion; -1 for an initial key frame.
     """
 
     key_frames: npt.NDArray[np.float32]
@@ -85,7 +85,7 @@ def remove_checkpoints(out: str | Path) -> None:
 
 
 def save_checkpoint(path: Path, step: int, settings: dict[str, Any], state: State) -> None:
-    """Writes a checkpoint and keeps the previous one, so that there is always an intact checkpoint.
+    """Writes a checkpoint and keeps the previous one, so that an intact checkpoint always exists.
 
     Args:
         path: path of the checkpoint.
@@ -120,7 +120,8 @@ def load_newest(out: str | Path, settings: dict[str, Any]) -> tuple[int, State] 
         settings: the settings of this run, which must equal the checkpoint's settings.
 
     Raises:
-        CheckpointError: all checkpoints are damaged, or settings differ; the message names these settings.
+        CheckpointError: all checkpoints are damaged, or settings differ; the message names the settings that
+            differ.
     """
     found = checkpoints_of(out)
     for number, path in enumerate(found, start=1):
@@ -176,7 +177,7 @@ def _read(path: Path) -> tuple[int, dict[str, Any], State]:
 
 
 def key_frame_state(groups: Sequence[Group]) -> State:
-    """Returns the state of the key frames, as a checkpoint contains it."""
+    """Returns the state of the key frames, as saved in a checkpoint."""
     arrays: State = {}
     for number, chunk in enumerate(chunk for group in groups for chunk in group):
         for name in _ARRAYS:
@@ -189,7 +190,7 @@ def key_frame_state(groups: Sequence[Group]) -> State:
 
 
 def key_frames_of(path: Path, clips: Collection[int]) -> list[ClipState]:
-    """Reads clips from a checkpoint of dfs or dm; returns an empty list for other methods.
+    """Reads clips from a dfs or dm checkpoint. Returns an empty list for other methods.
 
     Args:
         path: path of the checkpoint.
@@ -243,7 +244,7 @@ def restore_key_frames(
         num_clips: number of clips of the whole run; by default, the number of clips in `groups`.
 
     Raises:
-        CheckpointError: the checkpoint was made with other clips.
+        CheckpointError: the checkpoint was made with different clips.
     """
     chunks = [chunk for group in groups for chunk in group]
     try:
@@ -282,7 +283,7 @@ def restore_key_frames(
 
 
 def _flat(state: State, like: State) -> State:
-    """Joins the arrays of all chunks; raises ValueError or KeyError unless they match those in `like`."""
+    """Joins the arrays of all chunks. Raises ValueError or KeyError unless they match those in `like`."""
     numbers = range(sum(name.startswith("counts-") for name in state))
     flat = {}
     for name in (*_ARRAYS, *_EVIDENCE, "counts"):

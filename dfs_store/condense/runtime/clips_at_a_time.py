@@ -1,6 +1,6 @@
 """Limits how many clips a network processes at a time, and lowers the limit if memory runs out.
 
-The embedding and gradient of a clip depend on that clip alone, so limits change only the last bits.
+The embedding and gradient of a clip depend only on that clip, so the limit affects only the last bits.
 """
 
 import sys
@@ -45,7 +45,7 @@ class Clips(Protocol):
 
 
 class ClipsAtATime:
-    """Limits how many clips are processed at a time; if memory runs out, halves the limit and tries again.
+    """Limits how many clips are processed at a time. If memory runs out, halves the limit and retries.
 
     Args:
         real: maximum number of real clips at a time, without a graph; unlimited by default.
@@ -79,7 +79,7 @@ class ClipsAtATime:
             return self._in_parts("synthetic", lambda part: network.embed(clips.render(part)), len(clips))
 
     def embed_with_graph(self, network: ConvNet3D, clips: Rendered) -> tuple[Tensor, Tensor] | None:
-        """Returns clips and their embeddings (N, F) with a graph; None if memory does not suffice."""
+        """Returns clips and their embeddings (N, F) with a graph, or None if memory is insufficient."""
         if len(clips) > self.synthetic:
             return None
 
@@ -90,7 +90,7 @@ class ClipsAtATime:
         return self._tried("synthetic", both, len(clips))
 
     def pull_back(self, embedded: Tensor, clips: Tensor, cotangent: Tensor) -> Tensor | None:
-        """Returns the gradient (N, T, C, H, W) from a recorded graph; None if memory does not suffice."""
+        """Returns the gradient (N, T, C, H, W) from a recorded graph, or None if memory is insufficient."""
 
         def gradient() -> Tensor:
             return torch.autograd.grad(embedded, clips, grad_outputs=cotangent)[0]
@@ -118,7 +118,7 @@ class ClipsAtATime:
         return do()
 
     def provenance(self) -> dict[str, dict[str, int]]:
-        """Returns the limits for the store's provenance if memory ran out, else an empty dictionary."""
+        """Returns the limits for the store's provenance if memory ran out, otherwise an empty dictionary."""
         return {"clips_at_a_time": {"real": self.real, "synthetic": self.synthetic}} if self.shrunk else {}
 
     def _in_parts(self, side: str, do: Callable[[slice], Tensor], count: int) -> Tensor:

@@ -36,7 +36,7 @@ def resolve_device(name: str) -> torch.device:
     """Returns the device with the name "auto", "cpu", "cuda" (the current GPU) or "cuda:N".
 
     Raises:
-        SettingsError: this machine does not have the device.
+        SettingsError: this machine does not have such a device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -91,7 +91,7 @@ def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[No
 
 
 def total_memory_bytes(device: torch.device) -> int | None:
-    """Returns how many bytes of the device's memory a run may use; None if there is no limit.
+    """Returns the number of bytes of device memory that a run may use, or None if there is no limit.
 
     Excludes the memory that Python, torch and CUDA need for themselves.
     """
@@ -103,7 +103,7 @@ def total_memory_bytes(device: torch.device) -> int | None:
 
 
 def clip_activation_bytes(num_frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Estimates the bytes that ConvNet3D keeps per clip between the forward and the backward pass.
+    """Estimates the number of bytes that ConvNet3D keeps per clip between the forward and the backward pass.
 
     The first convolution dominates: 64 maps of half the height and width and their gradient, the pooled maps
     (a quarter) before and after ReLU, and their max-pooling indices (8 bytes each). The clip and its gradient
@@ -115,7 +115,7 @@ def clip_activation_bytes(num_frames: int, frame_shape: tuple[int, int, int]) ->
 
 
 def clip_forward_bytes(num_frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Estimates the bytes that ConvNet3D needs to embed a real clip, without a graph.
+    """Estimates the number of bytes that ConvNet3D needs to embed a real clip, without a graph.
 
     Counts the pixels before and after flipping, the normalised clip, the first feature maps, the pooled maps
     (a quarter), and their max-pooling indices (8 bytes each).

@@ -35,12 +35,12 @@ class DiskNeed:
 
     @classmethod
     def of(cls, config: CondenseConfig, store: tuple[int, int], training: tuple[int, int]) -> "DiskNeed":
-        """Computes the space from the sizes of the store and a checkpoint.
+        """Computes the disk space from the sizes of the store and a checkpoint.
 
         Args:
             config: resolved settings.
             store: minimum and maximum size of the store's frames and native arrays, in bytes.
-            training: minimum and maximum size of a checkpoint, in bytes; 0 without checkpoints.
+            training: minimum and maximum size of a checkpoint, in bytes; 0 if there are no checkpoints.
         """
         # Soft labels are computed from a temporary store.
         copies = _COPIES[container_of(locate(config.out))] + config.soft_labels
@@ -63,7 +63,7 @@ def free_bytes(out: str) -> int:
 
 
 def check_disk(out: str, need: DiskNeed) -> None:
-    """Raises DiskFullError if the free space on the disk is below the minimum that the run needs."""
+    """Raises DiskFullError if the disk has less free space than the run needs at least."""
     free = free_bytes(out)
     if free < need.least:
         raise DiskFullError(

@@ -54,7 +54,7 @@ class EventLog:
         self._close()
 
     def on_event(self, event: Event) -> None:
-        """Appends an event in a single write; at a checkpoint, also flushes all lines to disk."""
+        """Appends an event in a single write; for a checkpoint, also flushes all lines to disk."""
         try:
             if isinstance(event, RunStarted):
                 self._started, self._first_step, self._held = time.monotonic(), event.step, []
@@ -100,11 +100,11 @@ class EventLog:
 
 
 def read_events(path: str | os.PathLike[str], *, named: bool = False) -> list[dict[str, Any]]:
-    """Reads a log; skips lines that are not events or were truncated when a process was killed.
+    """Reads a log, skipping lines that are not events or were truncated when a process was killed.
 
     Args:
         path: path of the log.
-        named: whether the user gave the path, which may then be a pipe.
+        named: whether the user specified the path, which may then be a pipe.
 
     Raises:
         OSError: the file cannot be read.
@@ -114,7 +114,7 @@ def read_events(path: str | os.PathLike[str], *, named: bool = False) -> list[di
 
 
 def events_before(path: str | os.PathLike[str], first_step: int) -> list[dict[str, Any]]:
-    """Returns the lines of a log that belong to steps before `first_step`; none if there is no log.
+    """Returns the lines of a log that belong to steps before `first_step`, or no lines if there is no log.
 
     Raises:
         OSError: the file cannot be read.

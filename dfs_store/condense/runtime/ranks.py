@@ -1,4 +1,4 @@
-"""Splits classes among processes: which rank trains which clips, and how ranks communicate.
+"""Splits classes among processes: determines which rank trains which clips, and how ranks communicate.
 
 Classes are independent given the network of a step, and every rank draws the same network from the seed.
 Ranks therefore exchange no gradients, only progress counts and two flags per step, checkpoints and results.
@@ -40,7 +40,7 @@ class Ranks:
 
     @classmethod
     def current(cls) -> "Ranks":
-        """Returns the ranks of torch.distributed if it is initialised with any backend, else `ALONE`.
+        """Returns the ranks of torch.distributed if it is initialised with any backend, otherwise `ALONE`.
 
         The first call creates a gloo group, so all processes must make it.
         """
@@ -60,7 +60,7 @@ class Ranks:
             sizes: number of clips in each part.
 
         Raises:
-            SettingsError: a rank would have no part.
+            SettingsError: a rank would be assigned no part.
         """
         owners = _owners(sizes, self.size)
         if len(np.unique(owners)) < self.size:
@@ -82,7 +82,7 @@ class Ranks:
         return [float(value) for value in total]
 
     def gather(self, value: T) -> list[T] | None:
-        """Returns the values of all ranks on the first rank, None on the others."""
+        """Returns the values of all ranks on the first rank, and None on the others."""
         if self.size == 1:
             return [value]
         values: list[T | None] | None = [None] * self.size if self.is_first else None
@@ -91,7 +91,7 @@ class Ranks:
         return values  # type: ignore[return-value]
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """Returns on all ranks the value made by the first rank, or raises its error on all ranks."""
+        """Returns the value made by the first rank on all ranks, or raises its error on all ranks."""
         if self.size == 1:
             return make()
         box: list[tuple[T | None, Exception | None]] = [(None, None)]

@@ -19,12 +19,12 @@ _TRIES = 3  # a finishing run may remove its file between our opening and lockin
 
 @contextmanager
 def run_lock(out: str) -> Iterator[None]:
-    """Locks the output of a run with a hidden file next to it, which the system unlocks if the run dies.
+    """Locks a run's output with a hidden file next to it, which the system unlocks if the process dies.
 
     On disks that do not support locks (some network mounts), concurrent runs are not detected.
 
     Raises:
-        OutputExistsError: another run has locked the output.
+        OutputExistsError: a different run has locked the output.
     """
     path = local_beside(out).absolute()
     path = path.with_name(f".{path.name}.run")

@@ -46,7 +46,7 @@ class KernelCheck:
         plain: whether the network keeps the default memory layout instead of a faster one.
         error: relative error of the path against plain float32 on the CPU.
         notes: why faster paths were rejected, for the user.
-        bf16_speed: speed-up of bfloat16 over float32 if the check had to choose, else None.
+        bf16_speed: speed-up of bfloat16 over float32 if the check had to choose, otherwise None.
     """
 
     precision: Precision
@@ -93,8 +93,9 @@ def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, siz
     network.
 
     Args:
-        network: network on the device of the run. Its weights are redrawn, and it is switched to that path.
-        precision: requested precision. "auto" chooses bf16 if it is accurate and faster, else float32.
+        network: network on the device of the run. Its weights are redrawn, and it is switched to the chosen
+            path.
+        precision: requested precision. "auto" chooses bf16 if it is accurate and faster, otherwise float32.
         num_frames: T.
         size: height and width of the clips in pixels.
 

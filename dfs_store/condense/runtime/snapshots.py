@@ -46,8 +46,8 @@ def check_snapshots(config: CondenseConfig) -> None:
     """Checks that the snapshots of a run can be written.
 
     Raises:
-        OutputExistsError: the folder contains snapshots of another run and `overwrite` is not set, or other
-            files.
+        OutputExistsError: the folder contains snapshots of a different run and `overwrite` is not set, or it
+            contains other files.
     """
     folder = snapshots_folder(config.out)
     if config.snapshots is None or not config.uses("snapshots") or not os.path.lexists(folder):
@@ -102,7 +102,7 @@ class Snapshots:
         Args:
             steps: yields after every step, when the state is consistent.
             first_step: first step to run; above 0 for a resumed run.
-            state: called on all ranks at once; returns the state on the first rank, None on the others.
+            state: called on all ranks at once; returns the state on the first rank, and None on the others.
             ranks: the processes that share the run.
         """
         at_start = self._taken(first_step, state)
@@ -184,7 +184,7 @@ def snapshots_of(store: KeyFrameStore) -> dict[int, Path]:
 
     Raises:
         StoreNotFoundError: there are no snapshots next to the store.
-        SettingsError: the snapshots were made by another run.
+        SettingsError: the snapshots were made by a different run.
     """
     folder = snapshots_folder(str(store.path))
     files = _files(folder)

@@ -32,14 +32,15 @@ class AbandonedError(BaseException):
 
 
 def resumed(config: CondenseConfig, decisive: dict[str, Any]) -> tuple[int, State | None]:
-    """Returns the first step to run, and the state from which to continue or None for a new run.
+    """Returns the first step to run, and the state from which to continue (None for a new run).
 
     Args:
         config: resolved settings.
         decisive: the result of `decisive_settings`.
 
     Raises:
-        CheckpointError: the checkpoint to resume is damaged, or was made with other settings or real clips.
+        CheckpointError: the checkpoint to resume is damaged, or was made with different settings or real
+            clips.
     """
     found = load_newest(config.out, decisive) if config.resume else None
     return found or (0, None)
@@ -73,13 +74,14 @@ def run_steps(
         decisive: the result of `decisive_settings`, which must be the same to resume from a checkpoint.
         tell: called with every event. If it raises an exception between two steps (as on Ctrl-C), a
             checkpoint is saved, except for `AbandonedError`.
-        state: called on all ranks at once; returns the arrays to save on the first rank, None on the others.
+        state: called on all ranks at once; returns the arrays to save on the first rank, and None on the
+            others.
         ranks: the processes that share the run; only this process by default.
 
     Raises:
         DivergedError: the loss is no longer finite, or has exploded; the message names the last checkpoint.
         OutOfMemoryError: the device runs out of memory.
-        LostRankError: another process ended.
+        LostRankError: another process ended unexpectedly.
     """
     path = checkpoint_path(config.out)
     saved_seconds, saved_step = time.monotonic(), None
@@ -144,7 +146,7 @@ def check_finite(value: float, step: int, lr_flag: str, lr: float, momentum: flo
 
 
 class _Explosion:
-    """Detects a loss that has diverged although it is finite."""
+    """Detects a loss that has diverged even though it is finite."""
 
     def __init__(self, config: CondenseConfig) -> None:
         self._config = config

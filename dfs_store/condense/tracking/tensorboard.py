@@ -13,7 +13,7 @@ __all__ = ["TensorboardTracker"]
 class TensorboardTracker(Tracker):
     """Logs a run to the folder `STORE.tensorboard`.
 
-    A resumed run continues in the same folder; TensorBoard hides the steps that it repeats.
+    A resumed run continues in the same folder, and TensorBoard hides repeated steps.
     """
 
     name = "tensorboard"

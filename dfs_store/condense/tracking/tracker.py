@@ -40,9 +40,9 @@ def tracker_folder(out: str | os.PathLike[str], name: str) -> Path:
 class Tracker:
     """Logs the events of a run. It is a context manager whose `on_event` is passed to `condense`.
 
-    Logs scalars after every step (loss, key frames per clip, MiB of key frames, insertions). With every
-    checkpoint and with the store, logs a contact sheet of the first clip of each class, up to 12 clips.
-    Nothing is written before the first step, so a run that fails its checks leaves no files behind.
+    After every step, logs scalars (loss, key frames per clip, MiB of key frames, insertions). For every
+    checkpoint and for the finished store, logs a contact sheet of the first clip of each class, up to 12
+    clips. Nothing is written before the first step, so a run that fails its checks leaves no files behind.
 
     Args:
         config: resolved settings of the run.
@@ -79,7 +79,7 @@ class Tracker:
         """Raises SettingsError if there is no account for the tracker, which must be installed."""
 
     def open(self, first_step: int) -> None:
-        """Starts a run in the tracker, or continues it if the first step is above 0."""
+        """Starts a run in the tracker, or continues one if the first step is above 0."""
         raise NotImplementedError
 
     def scalars(self, values: dict[str, float], step: int) -> None:
@@ -116,7 +116,7 @@ class Tracker:
 
     @classmethod
     def refusals(cls) -> tuple[type[Exception], ...]:
-        """Returns the exceptions that mean that the tracker's disk or server has failed."""
+        """Returns the exceptions that indicate a failure of the tracker's disk or server."""
         return (OSError,)
 
     def _take(self, event: Event) -> None:
@@ -145,7 +145,7 @@ class Tracker:
         }
 
     def _of_checkpoint(self, path: Path) -> list[PicturedClip]:
-        """Returns the first clip of each class in a checkpoint; none if the method trains no key frames."""
+        """Returns the first clip of each class in a checkpoint, or none if no key frames are trained."""
         wanted = range(0, self._num_clips, self._vpc)[:_MOST_CLIPS]
         found = key_frames_of(path, wanted)
         return [self._pictured(*each) for each in zip(wanted, found, strict=False)]

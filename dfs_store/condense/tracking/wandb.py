@@ -16,17 +16,17 @@ __all__ = ["WandbTracker"]
 
 
 class WandbTracker(Tracker):
-    """Logs a run to the project that WANDB_PROJECT names, by default `dfs-store`.
+    """Logs a run to the project set in WANDB_PROJECT, by default `dfs-store`.
 
-    With WANDB_MODE=offline, the run is kept in `STORE.wandb`, from which `wandb sync` uploads it later. A
-    resumed run continues under the same id. Settings are logged without local paths.
+    With WANDB_MODE=offline, the run is saved in `STORE.wandb`, for `wandb sync` to upload later. A resumed
+    run continues under the same id. Settings are logged without local paths.
     """
 
     name = "wandb"
 
     @classmethod
     def check_account(cls) -> None:
-        """Asks for an API key in the terminal if there is none.
+        """Asks for an API key in the terminal if none is configured.
 
         Raises:
             SettingsError: there is neither a key nor a terminal.
@@ -61,7 +61,7 @@ class WandbTracker(Tracker):
         )
 
     def _id(self, first_step: int) -> str:
-        """Returns the id of the run, which is saved in its folder so that a resumed run finds it."""
+        """Returns the run's id, which is saved in its folder so that a resumed run can find it."""
         path = self._folder / "run-id"
         with contextlib.suppress(OSError, UnicodeDecodeError):
             if first_step and (known := path.read_text().strip()):

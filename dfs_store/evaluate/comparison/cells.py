@@ -1,4 +1,4 @@
-"""Condenses and evaluates a cell of a comparison, which is a row with one seed, in its own folder."""
+"""Condenses and evaluates a cell of a comparison (a row with one seed) in its own folder."""
 
 import json
 import time
@@ -43,7 +43,7 @@ class Cell:
     """A row with one seed.
 
     Attributes:
-        row: settings for condensing and evaluating.
+        row: condensation and evaluation settings.
         seed: seed of both.
         folder: folder for the store, its log and the result.
     """
@@ -135,7 +135,7 @@ def make_cell(
     """Makes the missing parts of a cell and returns its result.
 
     The store equals the one that `dfs condense` writes with the cell's settings and seed, and the scores
-    equal those of `dfs evaluate` with the same seed. An interrupted run continues from its checkpoint.
+    equal those of `dfs evaluate` with the same seed. An interrupted run resumes from its checkpoint.
 
     Raises:
         DFSError: see `condense` and `evaluate`.

@@ -1,7 +1,7 @@
 """Adds control rows to a comparison: baselines that a method should beat at equal cost.
 
-`fixed_rows` are known in advance; `derived_rows` depend on the number of key frames and the size of the
-methods' stores.
+`fixed_rows` are known in advance, whereas `derived_rows` depend on the number of key frames and the size of
+the methods' stores.
 """
 
 import math
@@ -40,8 +40,8 @@ def fixed_rows(asked: Comparison, rows: Sequence[Row], clips: TrainingClips) -> 
     """Returns the controls that do not depend on the methods' stores.
 
     These are the same number of random clips, all real clips with the same number of clip passes, one still
-    frame per class, and the whole dataset with the first seed only. For `--vpc all`, the whole dataset
-    replaces the first two. Random clips have soft labels if the comparison sets `soft_labels`.
+    frame per class, and the whole dataset (first seed only). For `--vpc all`, the whole dataset replaces the
+    first two. Random clips have soft labels if the comparison sets `soft_labels`.
     """
     vpcs = sorted({row.vpc for row in rows if isinstance(row.vpc, int)})
     soft = {"soft_labels": True} if asked.settings.get("soft_labels") else {}
@@ -58,7 +58,7 @@ def fixed_rows(asked: Comparison, rows: Sequence[Row], clips: TrainingClips) -> 
 
 
 def _equal_passes(asked: Comparison, vpcs: Sequence[int], clips: TrainingClips) -> Iterator[Row]:
-    """Yields a row per vpc that trains on all real clips, for just enough passes to show as many clips."""
+    """Yields a row per vpc that trains on all real clips, for just enough passes to process as many clips."""
     settings = evaluation_of(asked, Row(method=WHOLE, vpc=None), 0)
     passes, real = settings.training(0).passes, sum(clips.per_class.values())
     more_than_epochs = passes - settings.training(0).epochs  # the public code makes one more pass
@@ -147,7 +147,7 @@ def _equal_bytes_splits(
 def _best(
     asked: Comparison, splits: list[dict[str, Any]], control: str, most_clips: int, trials: Trials
 ) -> list[Row]:
-    """Returns the row of the split that scores best on a hold-out, in a list that may be empty."""
+    """Returns a list with the row of the split that scores best on a hold-out; the list may be empty."""
     if len(splits) > 1:
         held = {"hold_out": asked.hold_out or _TRIAL_HOLD_OUT}
         most = max(1, int(_TRIAL_CLIPS * most_clips))

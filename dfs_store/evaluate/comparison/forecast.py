@@ -27,7 +27,7 @@ _ONCE = ("decoding", "network")
 
 
 def forecast_comparison(asked: Comparison, cells: list[Cell]) -> Forecast:
-    """Forecasts the duration of the unfinished cells, without writing anything.
+    """Forecasts the duration of the unfinished cells. Writes no files.
 
     Forecasts one cell of every row (see `forecast_run` and `forecast_evaluation`) and assumes that the other
     seeds take as long. Decoding and training the network that selects coresets are counted once.
@@ -52,7 +52,7 @@ def forecast_comparison(asked: Comparison, cells: list[Cell]) -> Forecast:
 def _of_row(
     asked: Comparison, row: Row, cell: Cell, rehearsals: dict[str, Rehearsal], paces: dict[str, Paces]
 ) -> list[Forecast]:
-    """Returns the forecasts for condensing (except with custom methods) and for evaluating."""
+    """Returns the forecasts for condensing (except for custom methods) and for evaluating."""
     settings = evaluation_of(asked, row, cell.seed, str(resolve_device(asked.device)))
     named = row if row.method != WHOLE else Row(method="random", vpc=1)
     unused = Path(tempfile.gettempdir(), f"dfs-forecast-{os.getpid()}.zarr")  # never written

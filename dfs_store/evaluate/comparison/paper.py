@@ -39,7 +39,7 @@ def of_table(number: int) -> dict[str, Any]:
     """Returns the fields of `Comparison` that specify one of the paper's tables.
 
     Raises:
-        SettingsError: the paper does not have a table of results with this number.
+        SettingsError: the paper has no table of results with this number.
     """
     if number not in PAPER_TABLES:
         raise SettingsError(f"--table must be one of {', '.join(map(str, PAPER_TABLES))}, got {number}")

@@ -65,7 +65,7 @@ class Row:
 
     @property
     def key(self) -> str:
-        """A key that is equal for rows that are condensed and evaluated in the same way."""
+        """A key that is the same for rows that are condensed and evaluated in the same way."""
         return json.dumps([self.method, self.vpc, dict(self.settings), dict(self.evaluation)], sort_keys=True)
 
 
@@ -155,8 +155,9 @@ def evaluation_of(asked: Comparison, row: Row, seed: int, device: str = "cpu") -
 def within_budget(asked: Comparison, row: Row, clips: TrainingClips) -> Row:
     """Returns a row with settings that keep the store's key frames and index, as stored, within the budget.
 
-    Methods with a setting `budget` receive the budget. Methods that keep real frames keep as many frames per
-    clip as fit, as uint8 unless a dtype is given. For all other methods, the initial key frames must fit.
+    Methods that have a `budget` setting are given the budget. Methods that keep real frames keep as many
+    frames per clip as fit, as uint8 unless a dtype is given. For all other methods, the initial key frames
+    must fit.
 
     Raises:
         SettingsError: the minimum number of key frames does not fit.

@@ -54,7 +54,7 @@ class CellProgress:
 
     Attributes:
         name: name of the cell.
-        event: event from condensing, evaluating, or decoding real clips.
+        event: the event, from condensing, evaluating or decoding real clips.
     """
 
     name: str
@@ -117,7 +117,7 @@ class ComparisonPlan:
         rows: rows of the methods and of the controls that are known in advance.
         cells: cells of these rows.
         done: number of finished cells.
-        forecast: duration of the unfinished cells, without controls that depend on the methods' stores.
+        forecast: duration of the unfinished cells, excluding controls that depend on the methods' stores.
     """
 
     rows: tuple[Row, ...]
@@ -130,7 +130,7 @@ Event = CellStarted | CellProgress | CellEnded
 
 
 def plan_comparison(asked: Comparison, out: str | os.PathLike[str]) -> ComparisonPlan:
-    """Checks a comparison and forecasts its duration, without writing anything.
+    """Checks a comparison and forecasts its duration. Writes no files.
 
     Raises:
         SettingsError: settings contradict each other, the budget is too small, or the folder contains a
@@ -158,7 +158,7 @@ def compare(
     """Condenses and evaluates every unfinished cell of a comparison.
 
     If a cell fails, its error is recorded in its folder, and the comparison continues with the other cells.
-    The next call tries the cell again. Ctrl-C, or any exception raised by `on_event`, stops the comparison;
+    The next call retries the cell. Ctrl-C, or any exception raised by `on_event`, stops the comparison, and
     the next call continues it.
 
     Args:
@@ -237,7 +237,7 @@ class _Runner:
 
 
 def _cells(rows: Sequence[Row], asked: Comparison, out: Path) -> list[Cell]:
-    """Returns the cells of rows, seed by seed, so that an interrupted comparison has complete seeds."""
+    """Returns the cells of rows, seed by seed, so that an interrupted comparison contains complete seeds."""
     return [
         _cell(row, seed, out)
         for seed in range(asked.seeds)

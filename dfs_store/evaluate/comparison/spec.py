@@ -38,14 +38,14 @@ class Comparison:
             method, "evaluate.NAME" for the evaluation.
         vary: settings with several values each; every combination is a row.
         variants: settings of each row by the row's name, for Table 6 of the paper; replaces `vary`.
-        budget: maximum size of every store, for example "100KiB"; None for no limit.
+        budget: maximum size of each store, for example "100KiB"; no limit if None.
         table: number of the paper's table; None for other comparisons.
         controls: names of the controls to include (`CONTROLS`).
         evaluation: fields of `EvaluationSettings` by name, without seed and device.
         labels: "hard", "soft" or "both" for stores with soft labels; None means both.
         frames, stride, size, split, classes: sampling of the real clips; None for the dataset's default.
         test_list, class_names, folder_layout, decoder: how to read a list or a folder, see `open_videos`.
-        hold_out: share of the training clips to exclude from condensing and to use instead of the test clips.
+        hold_out: fraction of the training clips to exclude from condensing and use instead of the test clips.
         root: folder of the dataset.
         device: "auto", "cpu", "cuda" or "cuda:N".
 

@@ -23,9 +23,9 @@ class ClipToExport(NamedTuple):
 
     Attributes:
         number: number of the clip in the store.
-        label: label in the export, in which the exported classes are renumbered.
+        label: label in the export, where the exported classes are renumbered.
         class_name: name of the class.
-        positions: 0-based positions of its key frames.
+        positions: 0-based positions of the clip's key frames.
         soft_label: a teacher's logits for the exported classes; None if the store has none.
     """
 
@@ -37,7 +37,7 @@ class ClipToExport(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """File name without a suffix."""
+        """The clip's file name without a suffix."""
         return f"clip_{self.number:05d}"
 
     def to_json(self) -> dict[str, Any]:
@@ -53,15 +53,15 @@ class ClipToExport(NamedTuple):
 
 
 class ExportedClips:
-    """The clips in some or all of a store's classes. Only one block of one clip is in memory at a time.
+    """Clips of some or all of a store's classes. Only one block of one clip is in memory at a time.
 
     Attributes:
         store: the open store.
         path: path or URL of the store.
         class_names: names of the exported classes, in the store's order.
         numbers: (N,) numbers of the clips in the store.
-        subset: whether a selection of classes is exported.
-        provenance: the store's provenance, without folders on this machine.
+        subset: whether only some of the classes are exported.
+        provenance: the store's provenance, without the names of folders on this machine.
         num_clipped: number of values clipped to [0, 1] so far.
         num_values: number of values converted to pixels so far.
     """
@@ -119,7 +119,7 @@ class ExportedClips:
 
     @property
     def num_key_frames(self) -> int:
-        """Number of key frames of all clips."""
+        """Number of key frames in all clips."""
         return int(np.diff(self.store.offsets)[self.numbers].sum())
 
     def values(self, clip: ClipToExport) -> Iterator[npt.NDArray[np.float32]]:

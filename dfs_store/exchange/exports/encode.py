@@ -28,7 +28,7 @@ def check_fps(fps: float | None, where: str = "") -> None:
 
     Args:
         fps: frames per second.
-        where: path of the store that the frame rate is from; "" if it is from --fps.
+        where: path of the store that contains the frame rate; "" if it was set with --fps.
     """
     if fps is not None and not _MIN_FPS <= fps <= _MAX_FPS:
         got = f"{where} has {fps:g}; set a supported rate with --fps" if where else f"got {fps:g}"
@@ -41,9 +41,9 @@ def encode_video(pixels: Iterable[Pixels], fps: float, encoding: str) -> bytes:
     Args:
         pixels: at least one frame, (H, W, 3) uint8 RGB each.
         fps: frames per second.
-        encoding: "h264" is H.264 with high quality. Colours have half the resolution if both sides are even,
-            which every player supports, and full resolution otherwise. "lossless" is H.264 with exact RGB
-            values, which FFmpeg, VLC and PyTorch's decoders read, but browsers do not.
+        encoding: "h264" is high-quality H.264. If both sides are even, colours have half the resolution,
+            which every player supports; otherwise, they have full resolution. "lossless" is H.264 with exact
+            RGB values, which FFmpeg, VLC and PyTorch's decoders read, but browsers do not.
     """
     frames = iter(pixels)
     first = next(frames)

@@ -39,15 +39,15 @@ class ExportSettings:
     """Settings of `export_store`.
 
     Attributes:
-        to: format, a key of `KINDS`.
-        encoding: encoding of the clips, one of those in `KINDS`; the first if None.
+        to: the format, a key of `KINDS`.
+        encoding: encoding of the clips, one of the format's in `KINDS`; the first if None.
         fps: frames per second. If None, the store's frame rate, or 8 if the store has none.
         shard_bytes: maximum size of a shard in bytes (webdataset only).
         license: licence for the dataset card (huggingface) or the metadata (croissant).
         with_store: whether to include a copy of the store (huggingface only).
 
     Raises:
-        SettingsError: a value is not allowed.
+        SettingsError: a value is invalid.
     """
 
     to: str
@@ -111,14 +111,14 @@ def export_store(
         source: path or URL of the store.
         out: a folder, or a file `*.npz` for npz. It is written completely or not at all.
         settings: see `ExportSettings`.
-        classes: names of the classes to keep, whose labels are renumbered; all if None.
+        classes: names of the classes to keep, whose labels are renumbered. Defaults to all.
         overwrite: whether to replace an earlier export.
         on_progress: called with the number of clips written and the total.
 
     Raises:
-        SettingsError: a setting is not allowed, or the format does not support the clips.
-        ClipTooLargeError: a rebuilt clip needs more than `DFS_MAX_CLIP_BYTES`.
-        OutputExistsError: `out` exists, and `overwrite` is False or it is not an earlier export.
+        SettingsError: a setting is invalid, or the format does not support the clips.
+        ClipTooLargeError: a rebuilt clip exceeds `DFS_MAX_CLIP_BYTES`.
+        OutputExistsError: `out` exists, and `overwrite` is False or `out` is not an earlier export.
         OutputNotWritableError, DiskFullError: the output cannot be written.
         StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: see `KeyFrameStore`.
     """

@@ -16,9 +16,9 @@ _MAX_BYTES = 100
 def folder_names(names: Sequence[str]) -> dict[str, str]:
     """Returns the folder name for every class name.
 
-    Valid names do not change. In all others, characters that some file systems do not allow are replaced by
-    `_`, leading and trailing dots and spaces are removed, and long names are shortened. Names that are equal
-    on case-insensitive file systems are numbered `-2`, `-3` and so on.
+    Valid names do not change. In all other names, characters that some file systems do not allow are replaced
+    by `_`, leading and trailing dots and spaces are removed, and long names are shortened. Names that are
+    equal on case-insensitive file systems are numbered `-2`, `-3` and so on.
     """
     cleaned = {name: _clean(name) for name in names}
     taken: set[str] = set()

@@ -18,13 +18,13 @@ MANIFEST = "dfs-export.json"
 
 @contextmanager
 def output_path(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
-    """Yields a temporary path for a folder or file, which is renamed to `path` if no exception is raised.
+    """Yields a temporary path for a folder or file. It is renamed to `path` if no exception is raised.
 
     If an exception is raised, the temporary files are removed. With `overwrite`, the old export is kept until
     the new one is complete.
 
     Raises:
-        OutputExistsError: the path exists, and `overwrite` is False or it is not an earlier export.
+        OutputExistsError: the path exists, and `overwrite` is False or the path is not an earlier export.
         OutputNotWritableError, DiskFullError: the output cannot be written.
     """
     transaction = Transaction(Path(path), overwrite=overwrite, check=_check)
@@ -47,7 +47,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - any JSON
-    """Writes a new JSON file in ASCII, which can represent any name."""
+    """Writes a new JSON file in ASCII, in which any name can be represented."""
     write_bytes(path, json.dumps(content, indent=2, allow_nan=False).encode() + b"\n")
 
 

@@ -19,7 +19,7 @@ KEY_FRAMES = "key_frames.json"
 def write_videos(
     clips: ExportedClips, folder: Path, *, fps: float, encoding: str, clip_list: str = CLIP_LIST
 ) -> None:
-    """Writes `<class>/<clip>.mp4` for every clip, and the file `clip_list` with a line of JSON per clip."""
+    """Writes `<class>/<clip>.mp4` for every clip, and the file `clip_list` with one line of JSON per clip."""
 
     def write(clip: ClipToExport, place: str) -> dict[str, Any]:
         write_bytes(folder / f"{place}.mp4", encode_video(clips.rgb(clip), fps, encoding))
@@ -45,7 +45,7 @@ def write_frames(clips: ExportedClips, folder: Path, *, fps: float) -> None:
 def write_key_frames(clips: ExportedClips, folder: Path, *, clip_list: str) -> None:
     """Writes `<class>/<clip>/frame_0000.png` for every key frame, and `clip_list` with a line per clip.
 
-    The library `datasets` loads the entry `key_frames_file_names` of a line as a list of images.
+    The `datasets` library loads a line's `key_frames_file_names` entry as a list of images.
     """
     pictures = _picture_names(clips)
 

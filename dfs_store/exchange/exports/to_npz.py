@@ -19,10 +19,10 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)  # fixed time stamp, so that the output is det
 def write_npz(clips: ExportedClips, path: Path, *, fps: float, dtype: str) -> None:
     """Writes an uncompressed .npz file, clip by clip.
 
-    It contains `clips` (N, T, C, H, W), which are uint8 pixels or the store's float32 values; `values`
-    ("pixels" or "normalised"), `labels` (N,) int32, `class_names`, `positions` (S,) and `offsets` (N+1,) of
-    the key frames, `clip_numbers` (N,), `fps`, the store's `digest`, and, if the store has them, `mean`,
-    `std` and `soft_labels` (N, classes) float16.
+    The file contains `clips` (N, T, C, H, W), which are uint8 pixels or the store's float32 values, `values`
+    ("pixels" or "normalised"), `labels` (N,) int32, `class_names`, the key frames' `positions` (S,) and
+    `offsets` (N+1,), `clip_numbers` (N,), `fps`, and the store's `digest`. If the store has them, the file
+    also contains `mean`, `std` and `soft_labels` (N, classes) float16.
 
     Raises:
         SettingsError: a class name ends with a NUL character.

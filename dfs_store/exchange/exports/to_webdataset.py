@@ -1,4 +1,4 @@
-"""Exports shards for the webdataset library: tar files in which a clip's members share a name."""
+"""Exports shards for the webdataset library: tar files in which a clip's members have the same base name."""
 
 import io
 import json

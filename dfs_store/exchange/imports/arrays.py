@@ -1,4 +1,4 @@
-"""Represents the named arrays in a file to import, and selects the clips and the labels among them."""
+"""Represents the named arrays in a file to import, and selects the clips and labels from them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ _SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class FoundArray:
-    """An array in a file, which is read lazily.
+    """A lazily read array in a file.
 
     Attributes:
         name: path in the file, joined by dots, for example "data.0.1"; "" if the file is a single array.
@@ -30,13 +30,13 @@ class FoundArray:
         dtype: NumPy name of the dtype; "bfloat16" or, for strings, "str".
         items: yields the items along the first axis, with one item in memory at a time.
         whole: reads the whole array.
-        is_part: whether the array is part of another one, so that it is used only if its name is given.
+        is_part: whether the array is part of a larger one, and is therefore used only if its name is given.
         labels: labels of the clips, if the nesting of lists and dictionaries determines them.
         is_keyed: whether these labels are the keys of a dictionary.
         last: the last of several sets of clips of equal size, which may be classes or versions.
         asks_layout: whether the array may be images, so that `--layout` must be set.
         note: remark for the user if the array is used.
-        problem: the reason that the array cannot be used; "" if it can.
+        problem: the reason that the array cannot be used; "" if it can be used.
     """
 
     name: str
@@ -70,7 +70,7 @@ def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> Foun
     """Returns the array called `key`, or the only array that can be clips.
 
     Raises:
-        SettingsError: there is more than one such array, or none with this name.
+        SettingsError: there is more than one such array, or no array with this name.
         UnreadableClipsError: there is no such array.
     """
     if key is not None:
@@ -102,13 +102,13 @@ def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> Foun
 def pick_labels(
     arrays: Sequence[FoundArray], clips: FoundArray | None, num_clips: int, key: str | None, file: str
 ) -> FoundArray | None:
-    """Returns the array called `key`, or the only array (num_clips,) of integers or strings.
+    """Returns the array called `key`, or the only array of integers or strings with shape (num_clips,).
 
     Arrays with a name such as "labels" are preferred, then arrays next to the clips. Returns None if there is
     no such array.
 
     Raises:
-        SettingsError: there is more than one such array, or none with this name.
+        SettingsError: there is more than one such array, or no array with this name.
     """
     if key is not None:
         return _by_key(arrays, key, "--labels-key", file)

@@ -17,7 +17,7 @@ class DenseClips:
     Attributes:
         name: name of the file or folder, for messages.
         clips: yields the clips, (T, C, H, W) each, as uint8 pixels or floating-point values.
-        num_frames: number of frames per clip, T.
+        num_frames: T, the number of frames per clip.
         frame_shape: (C, H, W).
         are_pixels: whether the values are 8-bit pixels.
         labels: one label per clip.

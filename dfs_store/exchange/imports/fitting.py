@@ -1,4 +1,4 @@
-"""Selects the key frames of imported clips in the same way as the method `pack`."""
+"""Selects the key frames of imported clips as the method `pack` does."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ class Fitting:
     """How many key frames to keep per imported clip. If no option is set, all frames are kept.
 
     Attributes:
-        key_frames: number of key frames per clip.
-        max_error: maximum root-mean-square error of a clip in grey levels of 255; as few key frames as
+        key_frames: number of key frames to keep per clip.
+        max_error: maximum root-mean-square error of a clip, in 8-bit grey levels; as few key frames as
             possible are kept.
-        budget: maximum size of all clips together, for example "20MiB"; key frames are distributed so that
-            the total error is minimal.
+        budget: maximum total size of all clips, for example "20MiB"; key frames are distributed so that the
+            total error is minimal.
 
     Raises:
-        SettingsError: a value is not allowed, or more than one is set.
+        SettingsError: a value is invalid, or more than one option is set.
     """
 
     key_frames: int | None = None
@@ -61,7 +61,7 @@ class Fitting:
     def check_clips(
         self, num_clips: int, num_frames: int, frame_shape: tuple[int, int, int], dtype: str
     ) -> None:
-        """Raises SettingsError if the clips cannot have this number of key frames."""
+        """Raises SettingsError if the clips cannot have that many key frames."""
         if self.key_frames is not None:
             check_key_frame_count(self.key_frames, num_frames, "--key-frames")
         if self.budget is not None and self.affordable(num_clips, frame_shape, dtype) < num_clips:
@@ -86,14 +86,14 @@ def chosen_fits(
         clips: (T, C, H, W) each.
         std: standard deviation of the normalization, (C, 1, 1). The mean is not needed: it cancels out,
             because the weights of a frame add up to one.
-        fitting: how many key frames to keep; not dense.
+        fitting: how many key frames to keep. Must not be dense.
         affordable: total number of key frames that fit into the budget; None without a budget.
     """
     # The package imports torch.
     from dfs_store.condense.fitting import key_frame_fit as fit
 
     def fits_of(values: Floats) -> "list[Fit]":
-        """Returns the best fits of 1, 2, ... T key frames, with errors in grey levels of 255."""
+        """Returns the best fits with 1, 2, ... T key frames, with errors in 8-bit grey levels."""
         return fit.best_fits(fit.gram_matrix(values * (std * np.float32(PEAK))))
 
     if affordable is not None:

@@ -66,7 +66,7 @@ class _Gatherer:
         self._visits_left, self._numbers_left = _MOST_VISITS, _MOST_NUMBERS
 
     def visit(self, content: object, name: str, depth: int) -> Result:
-        """Returns the content as an array or a record, and adds its arrays to `found`."""
+        """Returns the content as an array or a record, and adds the arrays in it to `found`."""
         self._visits_left -= 1
         if depth > _MOST_DEPTH or self._visits_left < 0 or len(name) > _MOST_NAME * _MOST_DEPTH:
             raise UnreadableClipsError(
@@ -174,7 +174,7 @@ class _Gatherer:
         return _Record(dict(made))
 
     def _take_last(self, columns: dict[str, list[FoundArray]], name: str, start: int) -> None:
-        """Selects the last version of a set of clips, if it is certain that the columns are versions."""
+        """Selects the last version of a set of clips if the columns are certain to be versions."""
         count = max(map(len, columns.values()))
         labels = [column for column in columns.values() if not _are_clips(column, _BATCH_AXES) and column]
         if count < 2 or not (name.rpartition(".")[2] == "data" or all(map(_all_equal, labels))):
@@ -210,7 +210,7 @@ def _are_single(arrays: Sequence[FoundArray]) -> bool:
 
 
 def _of_frames(labels: FoundArray, clips: FoundArray) -> bool:
-    """Returns whether there is a label for each frame, so that the clips are in fact images."""
+    """Returns whether there is a label for each frame, which means that the clips are in fact images."""
     if len(labels.shape) != 2 or labels.shape[1] == 1 or labels.shape[1] != clips.shape[1]:
         return False
     return not is_one_hot(labels.whole()) or labels.shape[0] == 1

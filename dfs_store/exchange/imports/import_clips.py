@@ -42,19 +42,20 @@ class ImportSettings:
     Attributes:
         file: how to read a file; not used for folders.
         folder: how to sample clips from the videos in a folder; not used for files.
-        normalization: imagenet, none or MEAN/STD. 8-bit pixels are normalised with it. Floating-point values
-            are stored unchanged; for them, it states how they were normalised. "0-255" means that
-            floating-point values are 8-bit pixels. If None, the source's normalization is used, or ImageNet's
-            if the source does not state one and there are three channels.
-        dtype: dtype of the stored key frames. If None, float32, or uint8 with an encoding.
-        encoding: image format in which key frames are stored: "webp[:QUALITY]" or "avif[:QUALITY]". With it,
-            `fitting` can only set `key_frames`, because the other options measure errors before encoding.
+        normalization: imagenet, none or MEAN/STD. 8-bit pixels are normalised accordingly. Floating-point
+            values are stored unchanged, and the setting states how they were normalised; "0-255" means that
+            they are 8-bit pixels. Defaults to the source's normalization, or to ImageNet's if the source does
+            not state one and there are three channels.
+        dtype: dtype of the stored key frames. Defaults to float32, or to uint8 if `encoding` is set.
+        encoding: image format in which key frames are stored: "webp[:QUALITY]" or "avif[:QUALITY]". With an
+            encoding, `fitting` can only set `key_frames`, because the other options measure errors before
+            encoding.
         fitting: how many key frames to keep per clip; all frames by default.
-        dataset: dataset that the clips derive from, for the provenance.
+        dataset: dataset that the clips are derived from, for the provenance.
         fps: frames per second; the source's if None.
 
     Raises:
-        SettingsError: a value is not allowed.
+        SettingsError: a value is invalid.
     """
 
     file: FileOptions = field(default_factory=FileOptions)
@@ -88,14 +89,14 @@ class Imported:
     """Result of `import_clips`.
 
     Attributes:
-        num_clips: number of clips, N.
-        num_key_frames: total number of key frames, S.
+        num_clips: N, the number of clips.
+        num_key_frames: S, the total number of key frames.
         source: provenance of the source.
         normalization: normalization of the store.
         smallest: smallest value.
         largest: largest value.
         outside_share: share of values outside the range of pixels under this normalization.
-        rms_error: root-mean-square error of the rebuilt clips after encoding, in grey levels of 255; None if
+        rms_error: root-mean-square error of the rebuilt clips after encoding, in 8-bit grey levels; None if
             all frames are stored as numbers.
         notes: remarks for the user, one sentence each.
     """
@@ -126,7 +127,7 @@ def import_clips(
 ) -> Imported:
     """Writes dense clips into a store, with all frames or a few key frames of each.
 
-    Only one clip is in memory at a time. Float32 values are stored bit by bit. Files are never unpickled.
+    Only one clip is in memory at a time. Float32 values are stored bit for bit. Files are never unpickled.
 
     Args:
         source: a file (.pt, .npy, .npz, .safetensors) or a folder of <class>/<clips>.
@@ -139,7 +140,7 @@ def import_clips(
     Raises:
         DatasetNotFoundError: `source` does not exist.
         UnreadableClipsError: the file contains no clips that can be read safely.
-        SettingsError: a setting is not allowed, or the contents of the file are ambiguous.
+        SettingsError: a setting is invalid, or the contents of the file are ambiguous.
         ClipError: a clip contains values that are not finite, or that are too large for the dtype.
         OutputExistsError, OutputNotWritableError, DiskFullError: see `StoreWriter`.
     """

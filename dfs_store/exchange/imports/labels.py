@@ -99,10 +99,11 @@ def read_lines(path: Path) -> list[str]:
 
 
 def check_counts(shape: tuple[int, ...], what: str) -> None:
-    """Checks the numbers of clips and classes in an array of labels before it is read.
+    """Checks the numbers of clips and classes in an array of labels before the array is read.
 
     Raises:
-        SettingsError: there are more than in any dataset, as in a small file that decompresses to a huge one.
+        SettingsError: the numbers are larger than in any dataset, as in a small file that decompresses to a
+            huge one.
     """
     for count, most, name in zip(shape[:2], (_MOST_CLIPS, _MOST_CLASSES), ("clips", "classes"), strict=False):
         if count > most:
@@ -130,7 +131,7 @@ def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: s
 
     Args:
         array: labels of the clips.
-        num_clips: number of clips, N.
+        num_clips: N, the number of clips.
         names: class names; derived from the labels if None.
         what: description of the array for messages.
 

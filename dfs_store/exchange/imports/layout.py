@@ -1,4 +1,4 @@
-"""Detects the order of the axes in an array of clips, which the user must set if it is ambiguous."""
+"""Detects the order of the axes in an array of clips. If it is ambiguous, the user must set it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Layout:
 
     Attributes:
         name: a key of `LAYOUTS`.
-        num_frames: number of frames per clip, T.
+        num_frames: T, the number of frames per clip.
         frame_shape: (C, H, W).
     """
 
@@ -44,7 +44,8 @@ def find_layout(shape: Sequence[int], asked: str, what: str) -> Layout:
         what: description of the array for messages.
 
     Raises:
-        SettingsError: no layout or more than one fits, the layout is unknown, or clips have only one frame.
+        SettingsError: no layout fits, several layouts fit, the layout is unknown, or clips have only one
+            frame.
         UnreadableClipsError: the array does not have five axes, or is empty.
     """
     known_name(asked, ("auto", *LAYOUTS), "--layout")

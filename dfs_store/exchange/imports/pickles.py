@@ -1,8 +1,8 @@
-"""Reads pickles as plain data, by interpreting their opcodes without importing or calling anything.
+"""Reads pickles as plain data: interprets their opcodes without importing or calling anything.
 
-Classes and functions are represented by their names. The functions that torch and NumPy use to save arrays
-are known and yield parts of arrays. Objects of other classes yield their attributes. Calls to other functions
-are errors. Dictionaries are read as lists of pairs, so that no key is hashed.
+Classes and functions are represented by their names. Calls to the functions with which torch and NumPy save
+arrays yield parts of arrays. Objects of other classes yield their attributes. Calls to other functions are
+errors. Dictionaries are read as lists of pairs, so that no key is hashed.
 """
 
 import pickletools
@@ -123,7 +123,7 @@ def read_pickle(
 
     Args:
         source: the file, positioned at the start of the pickle. It is left at the pickle's end.
-        size_bytes: size of the file in bytes. The contents can need only a small multiple of it.
+        size_bytes: size of the file in bytes. The contents may need only a small multiple of this size.
         on_storage: called with every storage that the pickle refers to.
 
     Raises:

@@ -37,7 +37,7 @@ def found_raw(
     Args:
         name: see `FoundArray`.
         data: the bytes, (n,).
-        dtype: a key of `DTYPES`. Reading an array with any other dtype raises an error.
+        dtype: a key of `DTYPES`. Reading an array with a different dtype raises an error.
         shape: shape of the array.
         strides: strides in elements; C order if None.
         offset: offset of the first element, in elements.

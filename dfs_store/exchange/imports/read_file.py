@@ -63,7 +63,7 @@ class _Content(NamedTuple):
 
 
 def read_file(path: Path, options: FileOptions) -> DenseClips:
-    """Finds the clips in a file and their labels. Values are read lazily, clip by clip.
+    """Finds the clips and labels in a file. Values are read lazily, clip by clip.
 
     Raises:
         DatasetNotFoundError: a file does not exist.
@@ -116,7 +116,7 @@ def read_file(path: Path, options: FileOptions) -> DenseClips:
 
 
 def _picked(path: Path, content: _Content, options: FileOptions) -> tuple[FoundArray, FoundArray | None]:
-    """Returns the array of clips and the array of labels. Of a list of sets of clips, the last is chosen."""
+    """Returns the array of clips and the array of labels. Of several sets of clips, uses the last one."""
     found = pick_clips(content.arrays, options.clips_key, str(path))
     if found.asks_layout and options.layout == "auto":
         raise SettingsError(

@@ -20,10 +20,10 @@ __all__ = ["FolderOptions", "read_folder"]
 
 @dataclass(frozen=True)
 class FolderOptions:
-    """How to sample clips from videos. Options that are None default to those of the folder.
+    """How to sample clips from videos. Options that are None default to the folder's.
 
     Attributes:
-        frames: number of frames per clip, T.
+        frames: T, the number of frames per clip.
         stride: distance between sampled frames, in frames.
         size: height and width in pixels.
         resize: see `dfs_store.videos.Sampling`.

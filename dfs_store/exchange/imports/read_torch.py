@@ -125,7 +125,7 @@ def _mapped(path: str) -> Bytes:
 
 
 def _zipped(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
-    """Reads an archive. Returns its contents, a function that reads a storage's bytes, and the byte order."""
+    """Reads an archive. Returns the contents, a function that reads a storage's bytes, and the byte order."""
     members = read_members(MappedFile(os.path.realpath(path)), "its archive")
 
     @cache

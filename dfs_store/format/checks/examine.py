@@ -1,4 +1,4 @@
-"""Opens a store and checks every rule, for both `open_store` and `verify`."""
+"""Opens a store and checks every rule. Used by `open_store` and `verify`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

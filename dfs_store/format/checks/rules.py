@@ -1,4 +1,4 @@
-"""Checks the rules for a store's small arrays, with Python ints and whole-array tests."""
+"""Checks the rules for a store's small arrays, using Python ints and whole-array tests."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -121,7 +121,7 @@ def _offset_problems(offsets: npt.NDArray[np.int64], end: int, name: str = "offs
 
 
 def coded_file_problem(frames: int, size_bytes: int, frame_shape: tuple[int, int, int]) -> str | None:
-    """Returns an error if an image file is too large for its number of frames, else None."""
+    """Returns an error if an image file is too large for its number of frames, otherwise None."""
     decoded = frames * math.prod(frame_shape)
     if decoded > MAX_DECODED_BYTES:
         return (
@@ -138,7 +138,7 @@ def coded_file_problem(frames: int, size_bytes: int, frame_shape: tuple[int, int
 
 
 def _file_limit(frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns the largest size of an image file in bytes; 0 if it has too many frames."""
+    """Returns the maximum size of an image file in bytes; 0 if the file has too many frames."""
     decoded = frames * math.prod(frame_shape)
     return 0 if decoded > MAX_DECODED_BYTES else 2 * decoded + frames * _FILE_BYTES
 
@@ -222,5 +222,5 @@ def _scale_problems(arrays: Arrays) -> Iterator[Problem]:
 
 
 def _first(broken: npt.ArrayLike) -> list[int]:
-    """Returns the first indices at which an array is true, at most `MOST_PER_RULE`."""
+    """Returns the first indices at which an array is true, at most `MOST_PER_RULE` of them."""
     return [int(index) for index in np.flatnonzero(broken)[:MOST_PER_RULE]]

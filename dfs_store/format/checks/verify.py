@@ -57,7 +57,7 @@ class Finding:
 def verify(
     path: str | os.PathLike[str], *, on_progress: Callable[[int, int], None] | None = None
 ) -> Iterator[Finding]:
-    """Yields a finding for each broken rule of attributes, arrays, sizes, checksums and values.
+    """Yields a finding for each broken rule on attributes, arrays, sizes, checksums and values.
 
     Reads every key frame, a few at a time, and the native arrays. Files, groups and keys that the format does
     not define are allowed.
@@ -137,7 +137,7 @@ def _frame_findings(
 def damaged_frames(
     found: Examination, frames: StoredFrames, on_progress: Callable[[int, int], None] | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Reads all frames not yet reported. Yields the number of each damaged frame and its damage."""
+    """Reads all frames not yet reported. Yields the number of each damaged frame and a description."""
     total = frames.shape[0]
     lost = np.zeros(total, dtype=bool)
     for problem in found.problems:

@@ -1,1 +1,1 @@
-"""Key frames stored as image files, WebP stills or one AVIF sequence per clip."""
+"""Key frames stored as image files: WebP stills, or one AVIF sequence per clip."""

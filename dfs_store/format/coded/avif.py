@@ -18,7 +18,7 @@ _DATED = (b"mvhd", b"tkhd", b"mdhd")
 
 
 def encode_avif(frames: npt.NDArray[np.uint8], quality: int) -> bytes:
-    """Encodes frames (K, H, W, 3) uint8 as an AVIF file. Equal frames give equal bytes."""
+    """Encodes frames (K, H, W, 3) uint8 as an AVIF file. Equal frames produce equal bytes."""
     try:
         return _encode(frames, quality)
     except RuntimeError:
@@ -71,7 +71,7 @@ def _encode(frames: npt.NDArray[np.uint8], quality: int, **options: Any) -> byte
 def _decode_in_this_thread() -> None:
     """Stops Pillow from creating threads for each file, because this takes longer than decoding small images.
 
-    The number of threads is a global of Pillow's module. If the program has set it, it is kept.
+    The number of threads is a global variable of Pillow. A value set by the program is kept.
     """
     if AvifImagePlugin.DEFAULT_MAX_THREADS == 0:
         AvifImagePlugin.DEFAULT_MAX_THREADS = 1

@@ -2,9 +2,10 @@
 
 A decoder allocates memory for the frame sizes in the AV1 stream, not for those in the boxes. A few hundred
 bytes can require images of 16384x16384, thousands of hidden frames, or tables that are searched for every
-frame. So a file may contain only the small boxes that libavif writes, each once and in its place. Samples
-must fill the box `mdat` one after the other. Every sample is checked, because a decoder may start at any of
-them: it must consist of a few whole units (OBU), whose sequence headers state the size of the store's frames.
+frame. Therefore, a file may contain only the small boxes that libavif writes, each once and in its place.
+Samples must fill the box `mdat` one after the other. Every sample is checked, because a decoder may start at
+any of them. A sample must consist of a few whole units (OBU), whose sequence headers state the size of the
+store's frames.
 """
 
 import struct
@@ -161,7 +162,7 @@ def _check_picture_size(data: bytes, boxes: Boxes, height: int, width: int) -> N
 
 
 def _check_sample(data: bytes, height: int, width: int) -> list[int]:
-    """Returns the types of a sample's units. Raises ValueError if one is not allowed, or there are many."""
+    """Returns the types of a sample's units. Raises ValueError if one is not allowed or there are many."""
     kinds = []
     for kind, content in _units(data):
         if kind == _SEQUENCE_HEADER and (found := _sequence_size(content)) != (height, width):
@@ -201,7 +202,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
 
 
 class _Bits:
-    """Reads the bits of a header, the highest bit of each byte first."""
+    """Reads the bits of a header, starting with the highest bit of each byte."""
 
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)

@@ -18,7 +18,7 @@ _SHOWN = 200  # characters shown of a library's error
 
 
 def encode_files(levels: Levels8, name: str, quality: int) -> list[bytes]:
-    """Encodes frames (K, 3, H, W) uint8 with a quality of 0 to 100, as K "webp" stills or one "avif" file.
+    """Encodes frames (K, 3, H, W) uint8 as K "webp" stills or one "avif" file, with a quality of 0 to 100.
 
     Raises:
         MissingDependencyError: Pillow was built without the encoder.
@@ -33,14 +33,14 @@ def encode_files(levels: Levels8, name: str, quality: int) -> list[bytes]:
 def decode_file(
     data: bytes, name: str, count: int, size: Sequence[int], out: Levels8 | None = None
 ) -> Levels8:
-    """Decodes an image file and returns its frames, contiguous, (K, 3, H, W) uint8.
+    """Decodes an image file and returns its frames, a contiguous array (K, 3, H, W) uint8.
 
     Args:
         data: content of the file.
         name: "webp" or "avif".
         count: K, number of frames; 1 for a still.
         size: (H, W).
-        out: array to fill and return, (K, 3, H, W) uint8; a new array if None.
+        out: array to fill and return, (K, 3, H, W) uint8. Defaults to a new array.
 
     Raises:
         ValueError: the file is damaged, or does not contain exactly K frames of this size.

@@ -24,10 +24,10 @@ class EncodedClip(NamedTuple):
     """The key frames of a clip as image files.
 
     Attributes:
-        files: one file per key frame, or one sequence for all.
+        files: one file per key frame, or one sequence for all of them.
         levels: levels of the decoded files, (K, 3, H, W) uint8.
         mean_square: mean squared error of the decoded levels, compared with unrounded, unclipped levels.
-        clipped: share of the values outside 0..255 by more than a rounding error.
+        clipped: share of the values that are outside 0..255 by more than a rounding error.
     """
 
     files: list[bytes]
@@ -74,7 +74,7 @@ class FrameEncoder:
         self._clipped: list[float] = []
 
     def submit(self, key_frames: npt.NDArray[np.float32]) -> Iterator[EncodedClip]:
-        """Queues a clip. If too many clips are queued, waits for the first ones and yields them."""
+        """Queues a clip. If too many clips are queued, first waits for the oldest ones and yields them."""
         self._waiting.append(self._pool.submit(encode_clip, key_frames, self._encoding, self._levels))
         while len(self._waiting) > self._most:
             yield self._next()
@@ -89,7 +89,7 @@ class FrameEncoder:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def describe(self) -> dict[str, Any]:
-        """Returns a description of the encoding for the provenance. All clips must be encoded."""
+        """Returns a description of the encoding for the provenance. All clips must have been encoded."""
         finite = [value for value in self._psnrs if math.isfinite(value)]
         return {
             "quality": self._encoding.quality,

@@ -25,7 +25,7 @@ class FrameEncoding:
 
     @property
     def unit(self) -> str:
-        """What one image file contains: a key "frame", or all key frames of a "clip"."""
+        """What one image file contains: "frame" for a key frame, "clip" for all key frames of a clip."""
         return FRAME_ENCODINGS[self.name]
 
     def __str__(self) -> str:
@@ -33,7 +33,7 @@ class FrameEncoding:
 
 
 def gives_quality(text: str | None) -> bool:
-    """Returns whether an encoding such as "webp:75" contains a quality."""
+    """Returns whether an encoding specifies a quality, as "webp:75" does."""
     return text is not None and ":" in text
 
 
@@ -64,7 +64,7 @@ def parse_encoding(text: str | None, what: str = "encoding") -> FrameEncoding | 
 def stored_dtype(
     dtype: str | None, encoding: FrameEncoding | None, default: str = "float32", *, prefix: str = ""
 ) -> str:
-    """Returns `dtype`, or if it is None, uint8 for encoded key frames and `default` for numbers.
+    """Returns `dtype`. If it is None, returns uint8 for encoded key frames and `default` for numbers.
 
     Args:
         dtype: the given dtype, or None.
@@ -73,7 +73,7 @@ def stored_dtype(
         prefix: prefix of setting names in error messages, "--" on the command line.
 
     Raises:
-        SettingsError: the dtype is unknown, or is not uint8 although there is an encoding.
+        SettingsError: the dtype is unknown, or there is an encoding and the dtype is not uint8.
     """
     if dtype is not None and dtype not in FRAME_DTYPES:
         raise SettingsError(f"{prefix}dtype must be one of {', '.join(FRAME_DTYPES)}, got {dtype!r}")

@@ -30,8 +30,8 @@ _CACHE_BYTES = 64 * 2**20
 class CodedFrames:
     """Frames in image files, one per frame or one per clip (see `StoredFrames`).
 
-    Thread-safe and fork-safe without a lock, which a forked process could inherit locked. The small arrays
-    must have been checked.
+    Thread-safe and fork-safe without a lock, which a forked process could inherit in the locked state. The
+    small arrays must have been checked.
     """
 
     dtype = "uint8"
@@ -79,7 +79,7 @@ class CodedFrames:
         return [self._checked(file, data) for file, data in zip(files, self._fetch(files), strict=True)]
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Describes the damage of each damaged frame in start..stop, by frame number."""
+        """Returns a description of each damaged frame in start..stop by frame number."""
         messages: dict[int, str] = {}
         for file in self._files_of(start, stop):
             try:

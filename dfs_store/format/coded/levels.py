@@ -26,11 +26,11 @@ class Levels(NamedTuple):
     zero: Floats
 
     def to_levels(self, values: Floats) -> Floats:
-        """Returns values (K, C, H, W) float32 as levels of the same shape, neither rounded nor clipped."""
+        """Converts values (K, C, H, W) float32 to levels of the same shape, without rounding or clipping."""
         return (values - self.zero[:, None, None]) / self.scale[:, None, None]
 
     def equals(self, other: "Levels") -> bool:
-        """Returns whether two maps are equal, bit by bit."""
+        """Returns whether two maps are equal, bit for bit."""
         return bool(np.array_equal(self.scale, other.scale) and np.array_equal(self.zero, other.zero))
 
 
@@ -40,13 +40,13 @@ def pixel_levels(
     low: float = 0.0,
     high: float = 1.0,
 ) -> Levels:
-    """Returns the map whose levels 0 to 255 represent the pixels from `low` to `high`.
+    """Returns the map whose levels 0 to 255 represent pixel values from `low` to `high`.
 
     Args:
         normalization: {"mean": [...], "std": [...]} with C numbers each, or None if the values are pixels.
         num_channels: C.
-        low: pixel of level 0.
-        high: pixel of level 255. Trained key frames need a wider range than [0, 1].
+        low: pixel value of level 0.
+        high: pixel value of level 255. Trained key frames need a wider range than [0, 1].
     """
     mean = np.zeros(num_channels) if normalization is None else np.array(normalization["mean"])
     std = np.ones(num_channels) if normalization is None else np.array(normalization["std"])

@@ -42,7 +42,7 @@ class PixelRange:
             self._size = sum(part.size for part in self._sample)
 
     def bounds(self) -> tuple[float, float]:
-        """Returns the pixels for levels 0 and 255, which are 0 and 1 unless many pixels are outside."""
+        """Returns the pixel values of levels 0 and 255, which are 0 and 1 unless many pixels are outside."""
         if not self._sample:
             return 0.0, 1.0
         pixels = np.concatenate(self._sample)
@@ -56,7 +56,7 @@ class PixelRange:
 def levels_that_span(
     key_frames: Iterable[npt.NDArray[np.float32]], normalization: Mapping[str, Sequence[float]] | None
 ) -> Levels:
-    """Returns levels that represent pixels from 0 to 1, or a wider range if many values are outside.
+    """Returns levels that represent pixels from 0 to 1, or a wider range if many values are outside it.
 
     `key_frames` contains the key frames of each clip, (K, 3, H, W) float32, with this normalization.
     """

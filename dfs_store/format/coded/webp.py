@@ -1,7 +1,7 @@
 """Encodes and decodes key frames as WebP stills, with Pillow.
 
-A header of 34 bytes can make a decoder allocate 4 GB, and decoders ignore data after an image. So the header
-is checked against the store's frame shape before Pillow reads the file.
+A header of 34 bytes can make a decoder allocate 4 GB, and decoders ignore data after an image. The header is
+therefore checked against the store's frame shape before Pillow reads the file.
 """
 
 import io

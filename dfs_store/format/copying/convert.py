@@ -1,4 +1,4 @@
-"""Copies a store, or some of its clips, to another container, dtype, encoding or compression."""
+"""Copies a store, or some of its clips, to a different container, dtype, encoding or compression."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -36,10 +36,10 @@ def copy_store(
 ) -> None:
     """Copies a store clip by clip. The suffix of the target selects the container.
 
-    Without `dtype` and `encoding`, frames are copied bit by bit, so a copy from Zarr to HDF5 and back is
-    identical. Every frame is compared with its checksum. Native arrays are copied unchanged, but only with
-    all clips, because only the method can assign their values to classes. Soft labels keep the columns of the
-    remaining classes. Groups that the format does not define are not copied.
+    If neither `dtype` nor `encoding` is given, frames are copied bit for bit, so a copy from Zarr to HDF5 and
+    back is identical. Every frame is compared with its checksum. Native arrays are copied unchanged, but only
+    if all clips are copied, because only the method can assign their values to classes. Soft labels keep the
+    columns of the remaining classes. Groups that the format does not define are not copied.
 
     Args:
         source: the store to copy.
@@ -50,10 +50,12 @@ def copy_store(
             encoding are copied unless a quality is given.
         compression: compression of the copy: None, "zstd" (Zarr only) or "gzip".
         classes: names of the classes to keep; all if None. Labels are renumbered in the source's order.
-        without: numbers of the clips to leave out. The others keep their order.
-        soft_labels: soft labels in place of the source's, (N, classes) for all its clips and classes.
+        without: numbers of the clips to omit. The remaining clips keep their order.
+        soft_labels: soft labels to store instead of the source's, (N, classes) for all of its clips and
+            classes.
         overwrite: whether to replace an existing store.
-        for_others: whether to reduce local paths in the provenance to their last part, to publish the copy.
+        for_others: whether to reduce local paths in the provenance to their last part, so that the copy can
+            be published.
         on_progress: function called with the number of clips copied so far and their total number.
 
     Raises:
@@ -143,7 +145,7 @@ def _subset_provenance(store: KeyFrameStore, clips: Sequence[int]) -> dict[str, 
 
 
 def stored_alike(store: KeyFrameStore) -> dict[str, Any]:
-    """Returns arguments for a `StoreWriter` to which the store's clips can be copied bit by bit."""
+    """Returns arguments for a `StoreWriter` to which the store's clips can be copied bit for bit."""
     if store.frame_encoding is None:
         return {"dtype": store.dtype}
     return {"encoding": store.frame_encoding, "levels": store.levels}
@@ -159,7 +161,7 @@ def copy_clip(
     soft_label: npt.ArrayLike | None = None,
     encode_again: bool = False,
 ) -> None:
-    """Appends a clip of a store to another store, bit by bit if both store frames the same way.
+    """Appends a clip to another store, bit for bit if both stores store frames in the same way.
 
     Args:
         store: the store to read.
@@ -168,7 +170,7 @@ def copy_clip(
         label: label of the copy.
         with_steps: whether to copy `inserted_at` if the store has it.
         soft_label: soft label of the copy, see `soft_label_of`.
-        encode_again: whether to encode key frames at another quality even if their files could be copied.
+        encode_again: whether to encode key frames at a different quality even if their files could be copied.
 
     Raises:
         DamagedStoreError, ClipError, DiskFullError, OutputNotWritableError: see `copy_store`.
@@ -203,7 +205,7 @@ def soft_label_of(
         store: the store that contains the clip.
         clip: number of the clip.
         class_names: the class names in the order of the returned values.
-        soft_labels: soft labels in place of the store's, (N, classes of the store).
+        soft_labels: soft labels to use instead of the store's, (N, classes of the store).
     """
     soft_labels = store.soft_labels if soft_labels is None else soft_labels
     if soft_labels is None or not set(class_names) <= set(store.class_names):

@@ -20,11 +20,11 @@ __all__ = ["repair_store"]
 def repair_store(
     source: str | os.PathLike[str], target: str | os.PathLike[str], *, overwrite: bool = False
 ) -> list[Finding]:
-    """Copies every clip whose key frames are all intact into a new store, bit by bit and in order.
+    """Copies every clip whose key frames are all intact into a new store, bit for bit and in order.
 
     The source is not modified. Labels and class names are kept, including classes that lose all clips. The
     new store's provenance records the old store's digest and the numbers of the omitted clips. Native arrays
-    are copied only if they and all clips are intact.
+    are copied only if they are intact and so are all clips.
 
     Args:
         source: the damaged store.

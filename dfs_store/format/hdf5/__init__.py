@@ -1,1 +1,1 @@
-"""The HDF5 container, a memory-mapped file in which h5py locates the arrays."""
+"""The HDF5 container: a memory-mapped file in which h5py locates the arrays."""

@@ -20,8 +20,8 @@ __all__ = ["Hdf5Rows"]
 class Hdf5Rows:
     """Rows of a contiguous dataset (see `dfs_store.format.container.RowSource`).
 
-    Thread-safe and fork-safe without a lock, which a forked process could inherit locked. Reads the file that
-    was opened, even if the path has been replaced.
+    Thread-safe and fork-safe without a lock, which a forked process could inherit in the locked state. Reads
+    the file that was opened, even if the path has been replaced.
     """
 
     def __init__(self, path: Place, dataset: h5py.Dataset, mapped: ByteSource) -> None:

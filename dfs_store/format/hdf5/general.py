@@ -1,8 +1,8 @@
 """Reads datasets in layouts that dfs-store does not write, through h5py.
 
 h5repack, h5py and other tools chunk and compress datasets. libhdf5 allocates as much memory as a chunk
-requires, and may load a plugin to decompress it. So only some filters are allowed, and the size of every
-chunk is checked before it is read.
+requires, and may load a plugin to decompress it. Therefore, only some filters are allowed, and the size of
+every chunk is checked before the chunk is read.
 """
 
 import itertools
@@ -33,10 +33,10 @@ _CHECKSUM_BYTES = 4  # size of a fletcher32 checksum, which follows its chunk
 
 
 def read_general(dataset: h5py.Dataset, where: str, limit_bytes: int) -> npt.NDArray[Any]:
-    """Returns a small array, read whole. Its dtype must have been checked.
+    """Reads a whole small array. Its dtype must have been checked.
 
     Raises:
-        DamagedStoreError: the layout is not allowed, or a chunk does not decompress to its size.
+        DamagedStoreError: the layout is not allowed, or a chunk does not decompress to the expected size.
     """
     _check_layout(dataset, where)
     check_small(where, math.prod(dataset.shape) * dataset.dtype.itemsize, limit_bytes)
@@ -67,7 +67,7 @@ def open_general_rows(dataset: h5py.Dataset, mapped: ByteSource, path: Place) ->
 
 
 def _chunks(dataset: h5py.Dataset) -> tuple[int, ...]:
-    """Returns the shape of a chunk. A dataset without chunks counts as one chunk."""
+    """Returns the shape of a chunk. A dataset without chunks is treated as one chunk."""
     chunks: tuple[int, ...] = dataset.chunks or tuple(max(side, 1) for side in dataset.shape)
     return chunks
 
@@ -88,7 +88,7 @@ def _check_layout(dataset: h5py.Dataset, where: str) -> None:
 
 
 def _read(dataset: h5py.Dataset, where: str, start: int, stop: int) -> npt.NDArray[Any]:
-    """Returns rows start..stop, after checking that every chunk decompresses to its size."""
+    """Returns rows start..stop after checking that every chunk decompresses to the expected size."""
     if dataset.chunks is not None:
         rows = range(start - start % dataset.chunks[0], stop, dataset.chunks[0])
         others = [

@@ -26,7 +26,7 @@ def open_mapped(mapped: ByteSource) -> h5py.File:
 
 
 def frame_dtype(dataset: h5py.Dataset) -> str:
-    """Returns the name of a dataset's dtype if frames may have it, else NumPy's code for it."""
+    """Returns the name of a dataset's dtype if it is allowed for frames, otherwise NumPy's code for it."""
     found = (name for name, stored in FRAME_DTYPES.items() if dataset.dtype == np.dtype(stored))
     return next(found, str(dataset.dtype.str))
 
@@ -37,7 +37,7 @@ def is_contiguous(dataset: h5py.Dataset) -> bool:
 
 
 def place_of(dataset: h5py.Dataset, mapped: ByteSource, path: Place) -> int:
-    """Returns the offset of a contiguous dataset in the file, after comparing its size with the file's.
+    """Returns the offset of a contiguous dataset in the file, after checking that the file is large enough.
 
     Raises:
         DamagedStoreError: the dataset was never written, or the file is too short.
@@ -58,7 +58,7 @@ def place_of(dataset: h5py.Dataset, mapped: ByteSource, path: Place) -> int:
 
 @contextmanager
 def errors_converted(path: Place, name: str, file: ByteSource | None) -> Iterator[None]:
-    """Converts h5py's errors to DamagedStoreError, or to the error of the file's server if that failed."""
+    """Converts h5py's errors to DamagedStoreError, or to the server's error if the server failed."""
     try:
         yield
     except DamagedStoreError:
@@ -74,7 +74,7 @@ class _MappedBytes(io.RawIOBase):
 
     Raises:
         DamagedStoreError: the file was truncated.
-        OSError: the file refers to bytes outside it, for which h5py would return other memory.
+        OSError: the file refers to bytes outside itself, for which h5py would return unrelated memory.
     """
 
     def __init__(self, mapped: ByteSource) -> None:

@@ -1,8 +1,8 @@
 """Reads the HDF5 container. The file is memory-mapped, and h5py locates the arrays in the map.
 
-h5py never opens the path. So everything is read from the same file, even if the path is replaced, and libhdf5
-cannot confuse it with a file that was opened at the same path before. Nor is the file locked: a lock would
-block writers, and fail on network disks without locks.
+h5py never opens the path. Everything is therefore read from the same file, even if the path is replaced, and
+libhdf5 cannot confuse the file with one that was opened earlier at the same path. The file is not locked
+either, because a lock would block writers, and fail on network disks that do not support locks.
 """
 
 import math
@@ -34,8 +34,8 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 class Hdf5Reader:
     """Reads an HDF5 file (see `dfs_store.format.container.ContainerReader`).
 
-    h5py keeps the file open from the first call until `close`, which is called before a store is returned. So
-    threads and forked processes share no h5py object.
+    h5py keeps the file open from the first call until `close`, which is called before a store is returned.
+    Therefore, threads and forked processes share no h5py object.
     """
 
     container = "hdf5"
@@ -126,7 +126,7 @@ class Hdf5Reader:
         return self._file, self._mapped
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether the object at a URL has been replaced. A local file stays open, so always False."""
+        """Returns whether the object at a URL has been replaced. A local file stays open: False."""
         return suspected and self._remote is not None and self._remote.was_replaced()
 
     def on_disk_bytes(self) -> int:
@@ -139,7 +139,7 @@ class Hdf5Reader:
 
 
 def _first_bytes(path: Path) -> bytes:
-    """Returns the first bytes of a regular file, or no bytes for a pipe, which would block."""
+    """Returns the first bytes of a regular file, or no bytes for a pipe, because reading it would block."""
     if not stat.S_ISREG(stat_store(path).st_mode):
         return b""
     try:

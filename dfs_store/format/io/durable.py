@@ -1,4 +1,4 @@
-"""Writes outputs durably: beside their target, flushed to disk, and then renamed."""
+"""Writes outputs durably: next to their target, flushed to disk, and then renamed."""
 
 import contextlib
 import ctypes
@@ -43,10 +43,10 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # arguments of Linux's renameat2
 
 
 class Part:
-    """A hidden folder beside a target, `.NAME.TAG.partial`, for the new version of the target.
+    """A hidden folder next to a target, `.NAME.TAG.partial`, for the new version of the target.
 
-    The writer keeps a file in it locked. So the next writer of the same target can recognise the folders of
-    dead writers, and removes them. As a context manager, removes the folder on exit.
+    The writer keeps a file in the folder locked, so the next writer of the same target can recognise the
+    folders of dead writers, and removes them. The context manager removes the folder on exit.
 
     Attributes:
         new: unused path for the new version.
@@ -85,7 +85,7 @@ class Part:
 
 
 def write_durably(path: Path, content: Content) -> None:
-    """Writes a file atomically. After a power cut, the path contains the old version or the new one.
+    """Writes a file atomically. After a power failure, the path contains either the old or the new version.
 
     Args:
         path: path of the file, which is replaced if it exists.
@@ -137,7 +137,7 @@ def write_all_at(descriptor: int, data: bytes | memoryview, offset: int) -> None
 
 
 def sync_folder(path: Path) -> None:
-    """Flushes a folder's list of names to disk."""
+    """Flushes a folder's directory entries to disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         # Some network file systems do not support this for folders; the files are already flushed.
@@ -181,7 +181,7 @@ def take_lock(
 
 
 def clear_dead_parts(target: Path) -> list[str]:
-    """Removes the folders that killed writers left beside a target, and returns their names.
+    """Removes the folders that killed writers left next to a target, and returns their names.
 
     Only folders (not links) with exactly the name and content of a `Part` are removed. An old version that
     such a writer moved away is restored if the target does not exist.
@@ -222,9 +222,9 @@ def _clear(folder: Path, target: Path, own: re.Pattern[str]) -> bool:
 
 
 def _remove_contents(folder: int, target: Path) -> None:
-    """Removes the content of an open part, and its lock last, so that other writers leave the part alone.
+    """Removes the content of an open part, its lock last, so that other writers do not touch the part.
 
-    Restores an old version in it if the target does not exist. If that fails, nothing is removed.
+    If the target does not exist, an old version in the part is restored. If that fails, nothing is removed.
     """
     names = os.listdir(folder)
     if (old := f"old{target.suffix}") in names and not os.path.lexists(target):
@@ -248,7 +248,7 @@ def _opened_folder(path: Path) -> Iterator[int]:
 
 
 def _make_folder(target: Path) -> tuple[Path, int | None]:
-    """Creates and locks a part. Starts again if another process removes it before it is locked."""
+    """Creates and locks a part. Starts over if another process removes the part before it is locked."""
     while True:
         folder = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
         folder.mkdir()
@@ -276,7 +276,7 @@ def exchange(first: Path, second: Path) -> bool:
     """Exchanges two files or folders atomically. Returns False if the system does not support it.
 
     Raises:
-        OSError: one of them is missing, or moving it is not permitted.
+        OSError: one of them does not exist, or may not be moved.
     """
     renameat2 = getattr(_libc(), "renameat2", None)
     if renameat2 is None:

@@ -1,4 +1,4 @@
-"""Reads the files of stores that may be malicious: regular files inside the store, never past their end.
+"""Reads the files of possibly malicious stores: regular files inside the store, never past their end.
 
 All readers use a `ByteSource`: a memory-mapped file, a member of an archive, or a remote object.
 """
@@ -46,7 +46,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def missing(where: str, kind: str = "object") -> DamagedStoreError:
-    """Returns the error for a missing object of a server, or a missing member of an archive."""
+    """Returns the error for a missing object on a server, or a missing member of an archive."""
     return DamagedStoreError(f"{where}: is missing or unreadable (no such {kind})")
 
 
@@ -75,7 +75,7 @@ class ByteSource:
 
     Attributes:
         size_bytes: size of the file.
-        failure: the last error of the server, for callers whose library replaced the original error.
+        failure: the server's last error, for callers whose library replaced the original error.
     """
 
     size_bytes: int
@@ -86,7 +86,7 @@ class ByteSource:
 
         Raises:
             DamagedStoreError: the file is too short, or was truncated after it was opened.
-            StoreUnreachableError: the server does not answer.
+            StoreUnreachableError: the server does not respond.
         """
         raise NotImplementedError
 
@@ -159,11 +159,11 @@ def read_at(path: str, offset: int, count_bytes: int) -> bytes:
 
 
 def opened(path: str, act: Callable[[str], Opened]) -> Opened:
-    """Opens a file with `act`. If too many files are open, raises the limit and tries again.
+    """Opens a file with `act`. If too many files are open, raises the limit and retries.
 
     Raises:
         OSError: the file cannot be opened.
-        DFSError: the process or the system is out of resources, so the store may be intact.
+        DFSError: the process or the system is out of resources; the store may be intact.
     """
     try:
         return act(path)

@@ -1,4 +1,4 @@
-"""Recognises Git LFS pointers, which a clone contains in place of large files until these are fetched."""
+"""Recognises Git LFS pointers, which a clone contains instead of large files until those are fetched."""
 
 import os
 import re
@@ -11,7 +11,7 @@ _START = b"version https://git-lfs.github.com/spec/"
 
 
 def pointer_problem(path: str | os.PathLike[str], size_bytes: int | None = None) -> str | None:
-    """Returns an error message if a file is a Git LFS pointer, else None.
+    """Returns an error message if a file is a Git LFS pointer, otherwise None.
 
     Args:
         path: path of the file.

@@ -26,5 +26,5 @@ def header_is_ours(text: bytes) -> bool:
 
 
 def names_are_ours(names: Iterable[str]) -> bool:
-    """Returns whether all these files and folders have names that occur in a Zarr store."""
+    """Returns whether the names of all these files and folders occur in a Zarr store."""
     return all(map(_OWN_NAME.fullmatch, names))

@@ -47,7 +47,7 @@ class StoreURL(os.PathLike[str]):
         return PurePosixPath(self.name).suffix
 
     def absolute(self) -> "StoreURL":
-        """Returns itself, because a URL does not depend on the working directory."""
+        """Returns the URL unchanged, because it does not depend on the working directory."""
         return self
 
     def __fspath__(self) -> str:
@@ -92,7 +92,7 @@ def absolute_text(place: Place) -> str:
 
 
 def collapsed_url(place: Place) -> str:
-    """Returns a hint for an error message if `pathlib` has removed a slash from a URL, else ""."""
+    """Returns a hint for an error message if `pathlib` has removed a slash from a URL, otherwise ""."""
     found = None if isinstance(place, StoreURL) else _COLLAPSED.search(str(place))
     return f"; pass a URL as a string ({found[1]}://...), since pathlib drops a slash" if found else ""
 
@@ -100,8 +100,8 @@ def collapsed_url(place: Place) -> str:
 def local_beside(out: str | os.PathLike[str], ending: str = "") -> Path:
     """Returns the local path of a file that belongs to an output, such as a checkpoint, lock or result.
 
-    This is the path of the output followed by `ending`. If the output is a URL, it is a name in the working
-    directory that contains a hash of the URL.
+    The path is that of the output followed by `ending`. If the output is a URL, the file is in the working
+    directory, and its name contains a hash of the URL.
     """
     place = locate(out)
     if isinstance(place, Path):

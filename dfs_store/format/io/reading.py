@@ -1,4 +1,4 @@
-"""Reads small files whole, and the JSON in them, even if their content is malicious.
+"""Reads small files at once, and the JSON in them, even if their content is malicious.
 
 Files that the user did not name (results beside a store, entries of a cache, checkpoints) must be regular
 files, because opening a pipe would block. Files that the user named may be pipes, such as `--config <(...)`,
@@ -29,7 +29,7 @@ def open_found(
 ) -> BinaryIO:
     """Opens a file that the user did not name, for reading. The caller closes it.
 
-    The checks apply to the opened file, since another file may have replaced it at the path.
+    The checks apply to the opened file, since a different file may have replaced it at the path.
 
     Args:
         path: path of the file.

@@ -1,7 +1,7 @@
 """Reads objects and ranges of bytes from a server through fsspec, many at once.
 
-This is the only module that reads with fsspec. It converts fsspec's errors to dfs-store's. A forked process
-connects again, since neither sockets nor event loops survive a fork.
+This is the only module that reads with fsspec, and it converts fsspec's errors to dfs-store's. A forked
+process reconnects, since neither sockets nor event loops survive a fork.
 """
 
 import os
@@ -151,11 +151,11 @@ class Remote:
         return self._ask([(name, -count_bytes, None) for name in names])
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
-        """Returns ranges of objects, read-only. Adjacent ranges are merged, and all requests sent at once.
+        """Returns ranges of objects, read-only. Adjacent ranges are merged; all requests are sent at once.
 
         Raises:
             DamagedStoreError: an object is missing, or too short.
-            StoreUnreachableError: the server does not answer.
+            StoreUnreachableError: the server does not respond.
         """
         order = sorted(range(len(wants)), key=lambda number: wants[number])
         blocks: list[Want] = []
@@ -263,7 +263,7 @@ class Remote:
 
     @contextmanager
     def errors_converted(self, name: str = "") -> Iterator[None]:
-        """Converts fsspec's errors to dfs-store's."""
+        """Converts fsspec's errors to dfs-store errors."""
         try:
             yield
         except DFSError:
@@ -272,7 +272,7 @@ class Remote:
             raise self.error(error, name) from error
 
     def error(self, error: BaseException, name: str = "") -> DFSError:
-        """Converts an error that fsspec raised while reading to one of dfs-store's."""
+        """Converts an error that fsspec raised while reading to a dfs-store error."""
         where = self.where(name)
         cause = error.__cause__
         if isinstance(error, FileNotFoundError) and cause is not None and seems_missing(cause):

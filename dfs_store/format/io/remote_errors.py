@@ -1,4 +1,4 @@
-"""Classifies the errors of servers and their clients that fsspec's file systems raise."""
+"""Classifies the server and client errors raised by fsspec file systems."""
 
 import errno
 

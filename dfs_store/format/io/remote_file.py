@@ -1,4 +1,4 @@
-"""Reads a remote object, an HDF5 store or a zipped Zarr store, as a file."""
+"""Reads a remote object (an HDF5 store or a zipped Zarr store) as a file."""
 
 import numpy as np
 
@@ -26,11 +26,11 @@ class RemoteFile(ByteSource):
         self._blocks: dict[int, Bytes] = {}
 
     def part(self, start: int, stop: int) -> Bytes:
-        """Returns bytes start..stop, read-only, from blocks that are cached until `forget`.
+        """Returns bytes start..stop as a read-only buffer; blocks are cached until `forget` is called.
 
         Raises:
             DamagedStoreError: the file is too short.
-            StoreUnreachableError: the server does not answer.
+            StoreUnreachableError: the server does not respond.
         """
         if stop > self.size_bytes:
             raise too_short(self.remote.where(), self.size_bytes, stop)
@@ -49,11 +49,11 @@ class RemoteFile(ByteSource):
         return view
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
-        """Returns several ranges of bytes, read-only, without the cache. Adjacent ranges are merged.
+        """Returns several ranges of bytes, read-only, bypassing the cache. Adjacent ranges are merged.
 
         Raises:
             DamagedStoreError: the file is too short.
-            StoreUnreachableError: the server does not answer.
+            StoreUnreachableError: the server does not respond.
         """
         self.failure = None
         try:

@@ -1,7 +1,7 @@
 """Reads ranges of objects over plain HTTP, and detects whether the server supports ranges.
 
 fsspec reads a whole response even if the server ignored the range, and reports any failure as a missing file.
-So this module sends the requests itself, through fsspec's connections.
+This module therefore sends the requests itself, through fsspec's connections.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
     Attributes:
         status: HTTP status code.
-        size_bytes: size of the whole object, None if unknown.
+        size_bytes: size of the whole object; None if unknown.
         marks: headers that change when the object is replaced.
         body: the range, or the whole object; None if it was not read.
     """
@@ -51,8 +51,8 @@ def ask(system: Any, ranges: Sequence[Range], most_bytes: int) -> list[Answer | 
         most_bytes: size in bytes of the largest object to read whole if the server does not support ranges.
 
     Returns:
-        The answer for each range, or the exception that aiohttp raised. If a server stays busy, its last
-        answer.
+        For each range, the answer (the last one, if the server stays busy) or the exception that aiohttp
+        raised.
     """
     from fsspec.asyn import sync
 

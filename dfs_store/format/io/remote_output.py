@@ -1,9 +1,10 @@
-"""Writes a store to a URL. It is first written to a local folder, and uploaded when complete, its root last.
+"""Writes a store to a URL: first to a local folder, which is uploaded when complete, its root last.
 
-Object stores replace single objects atomically, but nothing larger. So an HDF5 file or a zip archive is
-replaced atomically. A Zarr store is complete once its zarr.json exists, which is uploaded last. To replace
-a Zarr store, the new one is uploaded beside it, and the server then copies it over the old one. During the
-copy, there is no store at the URL. If the copy fails, the new store remains beside it.
+Object stores replace single objects atomically, but nothing larger. An HDF5 file or a zip archive is
+therefore replaced atomically. A Zarr store is complete once its zarr.json exists, which is uploaded last. To
+replace a Zarr store, the new one is uploaded next to it, and the server then copies the new store over the
+old one. During the copy, there is no store at the URL. If the copy fails, the new store remains next to the
+URL.
 """
 
 import contextlib
@@ -33,15 +34,15 @@ _ENDS_BYTES = 2**20
 
 
 def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
-    """Checks that a store can be written to a URL, by writing and removing an empty object beside it.
+    """Checks that a store can be written to a URL, by writing and removing an empty object next to it.
 
     Returns:
         Whether an existing store will be replaced.
 
     Raises:
-        OutputExistsError: something exists and `overwrite` is False, or it is not a store.
+        OutputExistsError: something exists at the URL, and `overwrite` is False or it is not a store.
         OutputNotWritableError: the bucket does not exist, or the server refuses to write.
-        StoreUnreachableError: the server does not answer.
+        StoreUnreachableError: the server does not respond.
     """
     remote = Remote(place)
     if not remote.lists:
@@ -90,7 +91,7 @@ def _is_replaceable(remote: Remote, there: dict[str, Any]) -> bool:
 
 
 def _is_store_object(remote: Remote, size_bytes: int) -> bool:
-    """Returns whether an object is empty, or has a name of a store near its start or end."""
+    """Returns whether an object is empty, or contains a name from a store near its start or end."""
     spans = ((0, _ENDS_BYTES), (max(0, size_bytes - _ENDS_BYTES), size_bytes))
     ends = [
         remote.system.cat_file(remote.path(), start=start, end=stop) for start, stop in spans if size_bytes
@@ -142,7 +143,7 @@ class RemoteTransaction:
 
     @property
     def written_to(self) -> str:
-        """The URL and the local folder that is written first, for error messages."""
+        """The URL and the local folder to which the store is written first, for error messages."""
         return f"{self.shown} (written first to {self._spool or tempfile.gettempdir()}; see TMPDIR)"
 
     def begin(self) -> Path:
@@ -162,7 +163,7 @@ class RemoteTransaction:
         Raises:
             OutputExistsError: another process wrote to the URL first.
             OutputNotWritableError: the server refuses to write.
-            StoreUnreachableError: the server does not answer.
+            StoreUnreachableError: the server does not respond.
         """
         assert self._spool is not None
         new = self._spool / self.shown.name
@@ -241,7 +242,7 @@ class RemoteTransaction:
             return bool(opened.read() == self._remote.system.cat_file(target, start=start, end=size))
 
     def _replace(self, new: Path, names: Sequence[str]) -> None:
-        """Replaces a Zarr store. The old one is unchanged until the new one is uploaded beside it."""
+        """Replaces a Zarr store. The old one is unchanged until the new one has been uploaded next to it."""
         target, system = self._remote.path(), self._remote.system
         stem = target.removesuffix(self.shown.suffix)
         staging = f"{stem}.new-{secrets.token_hex(4)}{self.shown.suffix}"

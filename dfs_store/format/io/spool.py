@@ -1,4 +1,4 @@
-"""Collects an array whose length is not known yet in a temporary file beside the new store."""
+"""Collects an array of unknown length in a temporary file next to the new store."""
 
 import contextlib
 from collections.abc import Iterator

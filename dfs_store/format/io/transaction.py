@@ -24,19 +24,19 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR)
 
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Place:
-    """Checks that a store can be written at `path`, before any work is done for it.
+    """Checks, before any work is done, that a store can be written to `path`.
 
-    With `overwrite`, a folder may be replaced if it has the header of a store, or contains only files with
-    the names of a store's files. A file may be replaced if it contains the name of the header.
+    With `overwrite`, a folder may be replaced if it has the header of a store, or if it contains only files
+    that are named like a store's files. A file may be replaced if it contains the name of the header.
 
     Returns:
         The path with links resolved, so that a link to another disk is kept, or the URL.
 
     Raises:
         SettingsError: a store cannot have this suffix.
-        OutputExistsError: the path exists and `overwrite` is False, or it is not a store.
+        OutputExistsError: the path exists, and `overwrite` is False or the path is not a store.
         OutputNotWritableError: the parent folder does not exist or is not writable.
-        StoreUnreachableError: the server of a URL does not answer.
+        StoreUnreachableError: the server of a URL does not respond.
     """
     place = locate(path)
     container_of(place)
@@ -128,13 +128,13 @@ class Transaction:
 
     `begin` returns the path to write to, `commit` publishes the output, and `abort` removes it. With
     `overwrite`, the path always contains the old or the new output. If the system cannot exchange two folders
-    atomically, the old one is moved away for a moment; after a power cut, the next writer restores it.
+    atomically, the old one is moved away for a moment; after a power failure, the next writer restores it.
 
     Args:
         path: path of the output.
         overwrite: whether to replace an existing output.
-        check: function of `path` and `overwrite` that returns the path with links resolved, or raises an
-            error. By default, the check for stores.
+        check: called with `path` and `overwrite`; returns the path with links resolved, or raises an error.
+            Defaults to the check for stores.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class Transaction:
 
     @property
     def written_to(self) -> str:
-        """The path that is written, for error messages."""
+        """The path that is written to, for error messages."""
         return str(self.shown)
 
     def commit(self) -> None:
@@ -191,7 +191,7 @@ class Transaction:
         self.abort()
 
     def _replace(self, part: Part) -> None:
-        """Replaces the output that existed when the transaction began, but no other."""
+        """Replaces the output that existed when the transaction began, but no newer one."""
         if exchange(part.new, self._target):
             if _identity(part.new) != self._replaces:
                 exchange(part.new, self._target)

@@ -1,4 +1,4 @@
-"""Reads the array coded_frames of a Zarr store in dfs-store's layout, uncompressed chunks of bytes."""
+"""Reads the array coded_frames of a Zarr store in dfs-store's layout: uncompressed chunks of bytes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ class ByteChunks:
         self._files, self._name, self._length = files, name, about.byte_chunk
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Checks the size of every chunk's file; in a remote store, only if the check is `thorough`."""
+        """Checks the size of every chunk's file. In a remote store, does so only if `thorough` is set."""
         found = []
         for chunk in range(-(-self.shape[0] // self._length)):
             file = self.file_of(chunk * self._length)

@@ -1,4 +1,4 @@
-"""Defines the interface to the files of a Zarr store in folders, archives and on servers."""
+"""Defines the interface to the files of a Zarr store in a folder, in an archive or on a server."""
 
 from collections.abc import Sequence
 
@@ -48,7 +48,7 @@ class ZarrFiles:
         """Returns the content of a file of exactly `size_bytes`. Allocates no memory for other sizes.
 
         Raises:
-            DamagedStoreError: the file is missing or has another size; the message contains the `claim`.
+            DamagedStoreError: the file is missing or has a different size; the message contains the `claim`.
         """
         size = self.size_of(name)
         if size != size_bytes:
@@ -66,15 +66,15 @@ class ZarrFiles:
         raise NotImplementedError
 
     def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
-        """Checks a file's size. This may be deferred to the first read unless the check is `thorough`.
+        """Checks a file's size. Unless `thorough` is set, the check may be deferred to the first read.
 
         Raises:
-            DamagedStoreError: the file is missing or has another size.
+            DamagedStoreError: the file is missing or has a different size.
         """
         raise NotImplementedError
 
     def total_bytes(self, names: Sequence[str]) -> int:
-        """Returns the total size of all files in bytes, or of the named ones if files cannot be listed."""
+        """Returns the total size in bytes of all files, or of the named files if files cannot be listed."""
         raise NotImplementedError
 
     def was_replaced(self, *, suspected: bool) -> bool:
@@ -82,7 +82,7 @@ class ZarrFiles:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Clears the cache that is used while a store is opened. Later reads open files again."""
+        """Clears the cache that is used while a store is opened. Later reads reopen files."""
 
     def release(self) -> None:
         """Closes all files, including those that `gather` and `check_size` keep open."""
@@ -101,7 +101,7 @@ class RemoteZarrFiles(ZarrFiles):
         raise NotImplementedError
 
     def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
-        """Checks a file's size if the check is `thorough`, since this needs a request."""
+        """Checks a file's size if `thorough` is set, since this requires a request."""
         if not thorough:
             return
         if self.tails([name], 1)[0] is None:

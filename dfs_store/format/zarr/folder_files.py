@@ -70,7 +70,7 @@ class FolderFiles(ZarrFiles):
         return self._maps[name]
 
     def mapped_below(self, folder: str, most: int) -> dict[str, MappedFile]:
-        """Memory-maps up to `most` files below a folder. Skips files for which this fails."""
+        """Memory-maps up to `most` files below a folder. Skips files that cannot be memory-mapped."""
         found: dict[str, MappedFile] = {}
         for place, _, names in os.walk(os.path.join(self._root, folder)):
             for name in names[: most - len(found)]:

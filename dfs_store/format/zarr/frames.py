@@ -23,9 +23,9 @@ class ZarrFrames:
 
     In a local store, indexes are checked on opening, and frames are memory-mapped. In a remote store, an
     index is read with the first frame of its shard, because it needs a request. Thread-safe and fork-safe
-    without a lock, which a forked process could inherit locked.
+    without a lock, which a forked process could inherit in the locked state.
 
-    `remote` is the same as `files` if they are on a server, else None.
+    `remote` is the same object as `files` if the store is on a server, otherwise None.
     """
 
     def __init__(self, files: ZarrFiles, about: ArrayMetadata, remote: RemoteZarrFiles | None = None) -> None:
@@ -40,7 +40,7 @@ class ZarrFrames:
         self._indexes: dict[int, ShardIndex] = {}
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Checks the file and index of every shard; in a remote store, only if the check is `thorough`."""
+        """Checks the file and index of every shard. In a remote store, does so only if `thorough` is set."""
         if self._remote is not None and not thorough:
             return []
         found = []
@@ -103,7 +103,7 @@ class ZarrFrames:
         return data.view(FRAME_DTYPES[self.dtype]).reshape(-1, *self.shape[1:])
 
     def _read_indexes(self, shards: Sequence[int]) -> Iterator[tuple[int, ShardIndex | DamagedStoreError]]:
-        """Yields the index of each shard, or its error in place of the index."""
+        """Yields the index of each shard, or an error instead of the index."""
         if self._remote is None:
             tails: list[bytes | None] = [None] * len(shards)
         else:

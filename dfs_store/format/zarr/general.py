@@ -1,7 +1,8 @@
 """Reads arrays in layouts that dfs-store does not write, through zarr-python.
 
-The metadata select the codecs, and the compressed bytes determine how much memory these allocate. So only
-some codecs are allowed, and compressors are replaced by codecs that decompress a chunk to one known size.
+The metadata select the codecs, and the compressed bytes determine how much memory the codecs allocate.
+Therefore, only some codecs are allowed, and compressors are replaced by codecs that decompress a chunk to one
+known size.
 """
 
 import asyncio
@@ -53,11 +54,11 @@ _ERRORS = (ValueError, TypeError, LookupError, RuntimeError, ArithmeticError, As
 def read_general(
     files: ZarrFiles, remote: RemoteZarrFiles | None, name: str, about: ArrayMetadata, limit_bytes: int
 ) -> Array:
-    """Returns a small array, read whole.
+    """Reads a whole small array.
 
     Args:
         files: files of the store.
-        remote: the same files if they are on a server, else None.
+        remote: the same files if they are on a server, otherwise None.
         name: name of the array.
         about: metadata of the array, with a dtype that the format allows.
         limit_bytes: size limit in bytes.
@@ -177,7 +178,7 @@ class _Layout:
 
     @property
     def index_bytes(self) -> int:
-        """Size of a shard's index in bytes, 0 without shards."""
+        """Size of a shard's index in bytes; 0 if there are no shards."""
         return self._inner * _INDEX_ENTRY_BYTES + _CHECKSUM_BYTES if self.files != self.chunks else 0
 
     @property
@@ -194,7 +195,7 @@ class _Layout:
         return parse_sides(sides, self._where, "chunk_shape")
 
     def _codecs(self, listed: object, *, sharded: bool = False) -> list[Codec]:
-        """Returns zarr-python's codecs for the metadata, with limited codecs in place of compressors."""
+        """Returns zarr-python's codecs for the metadata, with limited codecs instead of compressors."""
         named = _named(listed, self._where)
         names = [name for name, _ in named]
         if sharded and names == ["sharding_indexed"]:
@@ -242,7 +243,7 @@ class _Layout:
 
 
 def _named(listed: object, where: str) -> list[tuple[str, dict[str, Any]]]:
-    """Returns codecs as (name, configuration). Zarr allows a name alone as well."""
+    """Returns codecs as (name, configuration). Zarr also allows the name alone."""
     found = []
     for codec in listed if isinstance(listed, list) and 0 < len(listed) <= _MOST_CODECS else [None]:
         full = {"name": codec} if isinstance(codec, str) else codec
@@ -289,7 +290,7 @@ class _Objects(MemoryStore):
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Returns a file or a part of it; None if it does not exist."""
+        """Returns a file or part of a file; None if the file does not exist."""
         prototype = prototype or default_buffer_prototype()
         if self._remote is None:
             data = self._part_of_map(key, byte_range)

@@ -57,7 +57,7 @@ class ArrayMetadata:
 
     @property
     def byte_chunk(self) -> int | None:
-        """Length of a chunk if this is an array of bytes in dfs-store's layout, else None."""
+        """Length of a chunk if this is an array of bytes in dfs-store's layout, otherwise None."""
         length = self._first_side
         if length is None or len(self.shape) != 1 or length < min(self.shape[0], _MIN_BYTE_CHUNK):
             return None
@@ -100,7 +100,7 @@ def group_metadata(
 def parse_consolidated(root: Any) -> dict[str, bytes]:  # noqa: ANN401 - any JSON
     """Returns the zarr.json of every array in a group's consolidated metadata, as canonical JSON by name.
 
-    Returns {} if the group has no such metadata, or if they have an unknown form.
+    Returns {} if the group has no such metadata, or metadata of an unknown form.
     """
     about = root.get("consolidated_metadata") if isinstance(root, dict) else None
     metadata = about.get("metadata") if isinstance(about, dict) and about.get("kind") == "inline" else None
@@ -164,7 +164,7 @@ def parse_array(text: bytes, where: str) -> ArrayMetadata:
 
 
 def parse_sides(value: object, where: str, what: str) -> tuple[int, ...]:
-    """Returns a list of sizes as a tuple. Raises DamagedStoreError about `what` if it is invalid."""
+    """Returns a list of sizes as a tuple. Raises DamagedStoreError about `what` if the list is invalid."""
     if isinstance(value, list) and 1 <= len(value) <= MAX_SIDES:
         sides = [side for side in value if type(side) is int and 0 <= side <= _MAX_SIDE]
         if len(sides) == len(value):

@@ -1,4 +1,4 @@
-"""Reads the Zarr container, with NumPy if it has dfs-store's layout, else through zarr-python."""
+"""Reads the Zarr container, with NumPy if it has dfs-store's layout, otherwise through zarr-python."""
 
 import math
 from typing import Any, cast
@@ -28,8 +28,8 @@ class ZarrReader:
     Args:
         files: files of the store.
         container: "zarr" or "zarr.zip".
-        remote: whether the files are on a server. They are then read in few requests, with consolidated
-            metadata instead of the metadata of every array.
+        remote: whether the files are on a server. If so, they are read in few requests, using consolidated
+            metadata instead of every array's own metadata.
 
     Raises:
         NotAStoreError, DamagedStoreError: there is no zarr.json.
@@ -108,7 +108,7 @@ class ZarrReader:
         return ZarrFrames(self._files, about, self._remote)
 
     def close(self) -> None:
-        """Discards prefetched files. Later reads open files again."""
+        """Discards prefetched files. Later reads reopen files."""
         self._files.close()
 
     def was_replaced(self, *, suspected: bool) -> bool:
@@ -116,7 +116,7 @@ class ZarrReader:
         return self._files.was_replaced(suspected=suspected)
 
     def on_disk_bytes(self) -> int:
-        """Returns the total size of all files in bytes, or of known files if the server cannot list them."""
+        """Returns the total size in bytes of all files, or of known files if the server cannot list them."""
         return self._files.total_bytes(self._own_files() if self._remote is not None else [])
 
     def consolidated_problems(self) -> list[str]:
@@ -164,7 +164,7 @@ class ZarrReader:
         return self._files.read(file, MAX_HEADER_BYTES) if self._files.has(file) else None
 
     def _prefetch(self, files: RemoteZarrFiles) -> None:
-        """Requests all that is read on opening: small arrays, and metadata unless they are consolidated."""
+        """Requests everything that opening reads: small arrays, and metadata unless they are consolidated."""
         metadata = self._repeated
         if not metadata:
             texts = {name: f"{name}/{ZARR_JSON}" for name in (*_LARGE, *SMALL_ARRAYS)}

@@ -18,7 +18,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
     Raises:
         StoreNotFoundError: there is no object below the URL.
         DamagedStoreError, NotAStoreError: there is no zarr.json.
-        StoreUnreachableError: the server does not answer.
+        StoreUnreachableError: the server does not respond.
     """
 
     def __init__(self, place: StoreURL, large_arrays: Sequence[str]) -> None:
@@ -46,7 +46,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
         return data
 
     def read_exactly(self, name: str, size_bytes: int, claim: str) -> bytes:
-        """Returns the content of a file of exactly `size_bytes`. Raises DamagedStoreError for other sizes."""
+        """Returns the content of a file of exactly `size_bytes`. Raises DamagedStoreError if it differs."""
         data = self._take(name, size_bytes + 1)
         if len(data) != size_bytes:
             real = f"{len(data):,}" if len(data) < size_bytes else "more"
@@ -68,7 +68,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
         return self._remote.gather(wants)
 
     def total_bytes(self, names: Sequence[str]) -> int:
-        """Returns the total size of all files in bytes, or of the named ones if files cannot be listed."""
+        """Returns the total size in bytes of all files, or of the named files if files cannot be listed."""
         return sum(self._remote.sizes(None if self._remote.lists else names))
 
     def was_replaced(self, *, suspected: bool) -> bool:

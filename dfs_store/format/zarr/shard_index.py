@@ -1,4 +1,4 @@
-"""Parses the index of a shard of key frames, which states where each frame is in the shard's file."""
+"""Parses the index of a shard of key frames, which records where each frame is in the shard's file."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class ShardIndex(NamedTuple):
 
     Attributes:
         starts: start of each frame in the file in bytes, (count,) int64.
-        in_order: whether frames follow each other without a gap.
+        in_order: whether frames follow one another without gaps.
     """
 
     starts: npt.NDArray[np.int64]
@@ -79,7 +79,7 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
 def _in_one_run(
     starts: npt.NDArray[np.uint64], sizes: npt.NDArray[np.uint64], end: int, frame_bytes: int
 ) -> bool:
-    """Returns whether uncompressed frames follow each other before `end`, as a writer stores them."""
+    """Returns whether uncompressed frames follow one another up to `end`, as a writer stores them."""
     first = int(starts[0])
     if first + starts.size * frame_bytes > end:
         return False

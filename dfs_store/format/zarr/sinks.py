@@ -22,7 +22,7 @@ class ZarrSink:
     """Writes the files of a store by name, such as "labels/zarr.json", one at a time."""
 
     def begin(self, name: str) -> IO[bytes]:
-        """Creates a file, which the caller writes and then passes to `end`."""
+        """Creates a file, which the caller writes to and then passes to `end`."""
         raise NotImplementedError
 
     def end(self, file: IO[bytes]) -> None:
@@ -65,7 +65,7 @@ class FolderSink(ZarrSink):
         write_synced(self._place(name), data)
 
     def settle(self, folder: str) -> None:
-        """Flushes a folder's list of names to disk."""
+        """Flushes a folder's directory entries to disk."""
         sync_folder(self._root / folder)
 
     def _place(self, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Writes the Zarr container. Frames go directly into shards, image files through a spool into chunks."""
+"""Writes the Zarr container: frames directly to shards, and image files through a spool to chunks."""
 
 import contextlib
 from pathlib import Path

@@ -105,7 +105,8 @@ def read_members(source: ByteSource, where: str) -> dict[str, Member]:
     """Returns the members of an archive by name, without folders.
 
     Members must not be compressed, encrypted, links, duplicates, overlapping, or outside the archive's root.
-    The store's digest and checksums detect all other errors. `where` is the archive's name in error messages.
+    The store's digest and checksums detect all other errors. `where` is the archive's name for error
+    messages.
 
     Raises:
         NotAStoreError: the file is not a zip archive.
@@ -147,7 +148,7 @@ def open_zip(place: Place) -> "ZipFiles":
         StoreNotFoundError: the path does not exist.
         NotAStoreError: the file is not a zip archive, or there is no store at its top level.
         DamagedStoreError: the archive is truncated or breaks a rule of `read_members`.
-        StoreUnreachableError: the server of a URL does not answer.
+        StoreUnreachableError: the server of a URL does not respond.
     """
     if isinstance(place, StoreURL):
         from dfs_store.format.io.remote_file import RemoteFile

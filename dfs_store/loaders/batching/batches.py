@@ -41,8 +41,8 @@ class Chosen(NamedTuple):
 class BatchRebuilder:
     """Rebuilds batches of clips from open stores.
 
-    Dequantisation, normalisation and mirroring are applied to the key frames, since they commute with
-    interpolation, so each clip's memory is written exactly once.
+    Dequantisation, normalisation and mirroring commute with interpolation. They are applied to the key
+    frames, so that each clip's memory is written exactly once.
 
     Args:
         source: the stores.
@@ -50,7 +50,8 @@ class BatchRebuilder:
         num_outputs: M, the number of frames in a rebuilt clip.
         layout: "CTHW" or "TCHW".
         device: device that rebuilds clips.
-        table: all key frames of the source, on the device; if None, those of each batch are read from disk.
+        table: all key frames of the source, on the device. If None, the key frames of each batch are read
+            from disk.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class BatchRebuilder:
         """Writes clips into `out`.
 
         Args:
-            clips: numbers of the clips, (B,) with B at least 1.
+            clips: numbers of the clips, (B,), at least one.
             out: contiguous, floating-point (B, *clip_shape) on the device.
             workspace: memory for intermediate results.
             mirrored: which clips to flip horizontally, (B,), or None to flip none.
@@ -122,8 +123,8 @@ class BatchRebuilder:
 
         Args:
             clips: numbers of the clips, (B,).
-            packed: key frames of exactly these clips, from `read`. If None, they are taken from the table, or
-                read if there is no table.
+            packed: key frames of exactly these clips, from `read`. If None, the key frames are taken from the
+                table, or read if there is no table.
             mirrored: which clips to flip horizontally, (B,), or None to flip none.
             memory: allocates memory for key frames that are read.
 

@@ -1,6 +1,7 @@
-"""Recycles memory for batches once nothing refers to it any more.
+"""Recycles the memory of batches once nothing refers to it any more.
 
-Fresh memory causes page faults, which take about five times as long as rebuilding a batch into used memory.
+Fresh memory causes page faults, which take about five times as long as rebuilding a batch into recycled
+memory.
 """
 
 import sys
@@ -59,8 +60,8 @@ class _Buffer:
     """A piece of CPU memory that can tell whether anything else refers to it.
 
     Everything that shares the memory keeps PyTorch's storage alive: views, detached tensors, graphs that
-    saved them, NumPy arrays and DLPack capsules. So the storage's use count shows whether it is free.
-    Only Python's storage objects do not count, so their reference count is checked as well.
+    saved them, NumPy arrays and DLPack capsules. The storage's use count therefore shows whether the memory
+    is free. The count does not include Python's storage objects, so their reference count is also checked.
     """
 
     def __init__(self, size: int, dtype: torch.dtype) -> None:
@@ -82,9 +83,9 @@ class _Buffer:
         return self._storage.nbytes() == self._size_bytes and not self._storage.is_shared()
 
     def tensor(self, shape: Sequence[int]) -> Tensor:
-        """Returns a tensor over the memory that is not a view of another tensor.
+        """Returns a tensor on the memory that is not a view of a different tensor.
 
-        Autograd would track in-place changes to a view in the tensor behind it.
+        Autograd would record in-place changes to a view in its base tensor.
         """
         return tensor_over(self._storage, shape, self.dtype)
 
@@ -92,8 +93,8 @@ class _Buffer:
 class BatchBuffers:
     """Provides memory for batches. On the CPU, the memory of earlier batches is reused.
 
-    Other devices get fresh tensors: PyTorch's caching allocator already recycles their memory, in stream
-    order, which this pool could not observe.
+    On other devices, tensors are always new, because PyTorch's caching allocator already recycles their
+    memory. It does so in stream order, which this pool could not observe.
     """
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:

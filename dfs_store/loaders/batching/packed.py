@@ -47,7 +47,7 @@ class PackedDataset(Dataset[PackedBatch]):
     """The clips of a `DFSDataset` as packed batches, for a DataLoader with workers; see `DFSDataset.packed`.
 
     Workers read, check and decode key frames. In the training process, `rebuild` rebuilds the clips on the
-    device. A packed batch is as large as its key frames in their stored dtype.
+    device. A packed batch has the size of its key frames in their stored dtype.
 
     Example:
         >>> packed = DFSDataset("ucf.zarr", in_memory=False).packed(device="cuda")  # doctest: +SKIP
@@ -55,7 +55,7 @@ class PackedDataset(Dataset[PackedBatch]):
         ...     clips, labels = packed.rebuild(batch)
 
     Args:
-        dataset: dataset without a per-clip `transform`. Its `target_transform` must return whole numbers.
+        dataset: a dataset that has no per-clip `transform`. Its `target_transform` must return whole numbers.
         device: device that rebuilds clips.
         dtype: floating-point dtype of the clips; float32 if None.
 
@@ -98,8 +98,9 @@ class PackedDataset(Dataset[PackedBatch]):
             batch: a batch from this dataset.
 
         Returns:
-            clips (B, C, M, H, W) or (B, M, C, H, W) by the dataset's layout, in recycled memory on the CPU,
-            and labels (B,) int64 or soft labels (B, classes) float32, both on the device.
+            The clips and their labels, both on the device. The clips have the shape (B, C, M, H, W) or (B, M,
+            C, H, W), depending on the dataset's layout, and use recycled memory on the CPU. The labels are
+            (B,) int64, or (B, classes) float32 if they are soft.
         """
         chosen = self._rebuilder.choose(batch.clips, packed=batch.key_frames)
         out = self._buffers.take((len(batch), *self._rebuilder.clip_shape))
@@ -115,7 +116,7 @@ class PackedDataset(Dataset[PackedBatch]):
 
 
 def _collate(batches: Sequence[PackedBatch], *, collate_fn_map: Any = None) -> PackedBatch:  # noqa: ANN401
-    """Joins packed batches. There is only one if the DataLoader requested a whole batch."""
+    """Joins packed batches. There is only one batch if the DataLoader requested a whole batch."""
     if len(batches) == 1:
         return batches[0]
     clips = np.concatenate([batch.clips for batch in batches])

@@ -1,7 +1,7 @@
 """Shares key frames in memory with spawned processes.
 
-A forked process shares them anyway. A spawned process unpickles the dataset, and would otherwise load and
-decode every key frame again.
+A forked process shares the key frames anyway. A spawned process unpickles the dataset, and would otherwise
+load and decode every key frame again.
 """
 
 import os
@@ -21,7 +21,7 @@ _SPARED_BYTES = 16 * 2**20  # reserved for other shared data, such as batches
 
 
 class PassedTable:
-    """A table in a pickled dataset, in shared memory if it is pickled for a process being spawned, else None.
+    """A table in a pickled dataset: in shared memory if pickled for a process being spawned, otherwise None.
 
     Args:
         table: the dataset's key frames in memory, or None.
@@ -43,7 +43,7 @@ def _reduce_for_process(passed: PassedTable) -> tuple[Any, ...]:
 
 
 def _fits(table: KeyFrameTable) -> bool:
-    """Returns whether shared memory has room for a table. Writing more would kill the process."""
+    """Returns whether a table fits into shared memory. Writing more than fits would kill the process."""
     needed = table.frames.nbytes + _SPARED_BYTES
     if table.frames.untyped_storage().is_shared() or not _SHARED_MEMORY.is_dir():
         return True

@@ -20,14 +20,15 @@ _MOST_KEPT = 256  # output frames; cached plans for many longer clips would take
 class Segment(NamedTuple):
     """Consecutive output frames that one operation can compute.
 
-    With a weight, every frame interpolates the same two neighbouring key frames. Without one, the frames are
-    copies of consecutive key frames, or of a single one that is repeated.
+    If there is a weight, every frame interpolates the same two neighbouring key frames. Otherwise, the frames
+    are copies of consecutive key frames, or of a single, repeated key frame.
 
     Attributes:
         start: index of the first output frame.
         length: number of output frames.
         key: index of the first key frame, within the clip.
-        num_keys: number of key frames to copy; always 1 with a weight, which involves the next key frame.
+        num_keys: number of key frames to copy; always 1 if there is a weight, which involves the next key
+            frame.
         weight: weight of the next key frame, (length, 1) float32 in [0, 1], or None.
     """
 
@@ -79,7 +80,7 @@ def _append_key_frame(segments: list[Segment], new: Segment) -> None:
 
 
 def plan_of(positions: npt.NDArray[np.int64], num_frames: int, num_outputs: int) -> ClipPlan:
-    """Returns the plan for a clip at evenly spaced output times. Clips with equal positions share it.
+    """Returns the plan for a clip at evenly spaced output times. Clips with equal positions share a plan.
 
     Args:
         positions: positions of the clip's key frames, (K,).

@@ -18,7 +18,7 @@ class KeyFrameTable:
 
     Attributes:
         frames: contiguous (S, C, H, W), float32, float16 or uint8.
-        scale: (S, C) float32, or None if the stored values are the values.
+        scale: (S, C) float32, or None if the stored values need no conversion.
         zero: (S, C) float32, or None.
     """
 
@@ -31,7 +31,7 @@ class KeyFrameTable:
         return self._each(lambda part: part.to(device, non_blocking=True))
 
     def rows(self, rows: Tensor, memory: Memory = cpu_memory) -> "KeyFrameTable":
-        """Returns a table that contains the given rows of this one, (K,) int64."""
+        """Returns a table with the given rows of this table, (K,) int64."""
 
         def chosen(part: Tensor) -> Tensor:
             out = memory((len(rows), *part.shape[1:]), part.dtype)
@@ -64,8 +64,8 @@ class KeyFrameTable:
         """Returns the values of consecutive key frames.
 
         Args:
-            start: row of the first one.
-            stop: row after the last one.
+            start: row of the first key frame.
+            stop: row after the last key frame.
             dtype: float32 or float64.
             workspace: memory for the result, which is valid until the next call.
 

@@ -1,8 +1,8 @@
 """Eq. 3 as one kernel for GPUs, which reads stored key frames and writes each value of a clip once.
 
 Gathering, dequantisation, mirroring and rounding to the output dtype, which take separate passes over memory
-with `rebuild_batch`, are done in registers. This module is imported only if a GPU is used, since
-only torch's GPU builds include Triton.
+with `rebuild_batch`, are done in registers. This module is imported only if a GPU is used, because only
+torch's GPU builds include Triton.
 """
 # ruff: noqa: ANN001, ANN202, N803 - arguments of a kernel have Triton's types
 
@@ -69,7 +69,7 @@ def _rebuild_kernel(  # type: ignore[no-untyped-def]
 def rebuild_fused(
     table: KeyFrameTable, left: Tensor, weight: Tensor, mirrored: Tensor | None, layout: Layout, out: Tensor
 ) -> Tensor:
-    """Rebuilds a batch of clips into `out` with one kernel, allocating nothing.
+    """Rebuilds a batch of clips into `out` with one kernel, without allocating memory.
 
     Args:
         table: key frames on the device of `out`, (S, C, H, W).

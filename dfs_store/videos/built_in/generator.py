@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class RawRandom:
-    """Uniform random numbers from the raw output of PCG64, which is the same in every NumPy version.
+    """Uniform random numbers from PCG64's raw output, which is the same in every NumPy version.
 
     Args:
         keys: non-negative integers that identify the stream.
@@ -48,18 +48,20 @@ class Generator:
     """A built-in dataset.
 
     A clip depends only on the seed, the split, its class and its number within the class. Generating more
-    clips therefore keeps the first ones the same, and the two splits have no clips in common.
+    clips therefore leaves the first ones unchanged, and the two splits have no clips in common.
 
     Attributes:
         name: name on the command line.
         class_names: sorted class names, in the order of their labels.
-        make_clip: returns a clip, (T, size, size, 3) uint8 RGB, for (class name, random numbers, T, size).
-        num_frames: default number of frames per clip, T.
+        make_clip: called with (class name, random numbers, T, size); returns a clip, (T, size, size, 3) uint8
+            RGB.
+        num_frames: T, the default number of frames per clip.
         size: default height and width in pixels.
         train_clips_per_class: default number of training clips per class.
         test_clips_per_class: default number of test clips per class.
         fps: frames per second at which a clip plays at its natural speed; not used if `seconds` is set.
-        seconds: duration of every clip, whatever its number of frames; None if it depends on that number.
+        seconds: duration of every clip, regardless of its number of frames; None if it depends on that
+            number.
     """
 
     name: str
@@ -81,7 +83,7 @@ class Generator:
             )
 
     def fps_of(self, num_frames: int) -> float:
-        """Returns the frames per second at which a clip of `num_frames` plays at its natural speed."""
+        """Returns the frame rate at which a clip of `num_frames` frames plays at its natural speed."""
         return self.fps if self.seconds is None else (num_frames - 1) / self.seconds
 
     def make(
@@ -98,7 +100,7 @@ class Generator:
 
         Args:
             split: "train" or "test".
-            num_frames: T, at least 2; the dataset's default if None, as for `size` and `clips_per_class`.
+            num_frames: T, at least 2. Like `size` and `clips_per_class`, it defaults to the dataset's value.
             size: height and width of a frame in pixels, at least 8.
             clips_per_class: number of clips per class, at least 1.
             seed: non-negative integer.
@@ -110,7 +112,7 @@ class Generator:
             are sorted by class.
 
         Raises:
-            SettingsError: a value is not allowed.
+            SettingsError: a value is invalid.
         """
         num_frames = self.num_frames if num_frames is None else num_frames
         size = self.size if size is None else size

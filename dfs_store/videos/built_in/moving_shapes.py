@@ -3,7 +3,7 @@
 Shapes, colours, sizes, background, orientations, start positions and directions have the same random
 distribution in every class, and the shapes of a clip have only their kind of motion in common. A single frame
 contains no information about the class. Start positions are uniform, and shapes that leave the frame on one
-side enter on the opposite side, so the position of a shape in any frame is uniform as well.
+side enter on the opposite side, so the position of a shape is uniform in every frame.
 """
 
 from collections.abc import Callable
@@ -95,7 +95,7 @@ _SHAPES: Final = (_disc, _ring, _square, _triangular, _cross)
 
 
 def _coverage(class_name: str, random: RawRandom, num_frames: int, size: int) -> Floats:
-    """Returns the share of each pixel covered by a random shape, (T, size, size) in [0, 1]."""
+    """Returns the fraction of each pixel that a random shape covers, (T, size, size) in [0, 1]."""
     shape = _SHAPES[random.below(len(_SHAPES))]
     radius, start = random.uniform(*_RADIUS), random.uniforms(2)
     direction, turn = random.uniforms(2, 0.0, 2.0 * np.pi)

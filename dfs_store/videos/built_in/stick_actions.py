@@ -1,7 +1,7 @@
 """The movements of stick-figures, as joint positions over time for each of the eight actions.
 
-Lengths are in body heights, x to the right and y upwards from the ground. The angle of a limb is 0 if
-it hangs straight down, and the angle of the trunk is 0 if it is upright. Positive angles point to the front
+Lengths are in body heights, x to the right and y upwards from the ground. A limb's angle is 0 if the limb
+hangs straight down, and the trunk's angle is 0 if the trunk is upright. Positive angles point to the front
 (the right). Time runs from 0 to 1 over one action.
 """
 
@@ -48,7 +48,7 @@ class _Pose:
     Attributes:
         trunk, head: angle from upright, positive to the front.
         near_arm, far_arm, near_leg, far_leg: angles of the upper and the lower bone.
-        width: half the distance between the shoulders, 0 if seen exactly from the side.
+        width: half the distance between the shoulders; 0 if seen exactly from the side.
         height: height of the lowest foot above the ground, in body heights.
     """
 
@@ -195,7 +195,7 @@ ACTIONS: Final = tuple(sorted((*_STANDING, "push-up")))
 
 
 def joints_of(action: str, time: Floats, random: RawRandom) -> dict[str, Floats]:
-    """Returns the joint positions of a body that performs an action.
+    """Returns the joint positions of a body performing an action.
 
     Args:
         action: one of `ACTIONS`.

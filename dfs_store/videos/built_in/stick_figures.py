@@ -1,9 +1,9 @@
 """The built-in dataset stick-figures, in which bright figures perform eight actions in a dim scene.
 
 Body, colours, position, speed, joint angles, viewing side and scene vary from clip to clip. Figures are
-brighter than the scene, so that an untrained network can distinguish poses. With arbitrary colours it cannot,
-and distribution matching fails. As in trimmed action videos, every clip starts near the beginning of the
-action. Clips last one second, whatever their number of frames.
+brighter than the scene, so that an untrained network can distinguish poses. With arbitrary colours, it
+cannot, and distribution matching fails. As in trimmed action videos, every clip starts near the beginning of
+the action. Clips last one second, regardless of their number of frames.
 """
 
 from typing import Final
@@ -72,7 +72,7 @@ def _scene(random: RawRandom, ground: float, size: int) -> Floats:
 
 
 def _bone_colours(random: RawRandom) -> dict[str, Floats]:
-    """Draws random colours of skin, shirt and trousers, and returns the colour of each bone."""
+    """Draws random colours for skin, shirt and trousers, and returns the colour of each bone."""
     skin = _SKIN_DARK + random.uniform() * (_SKIN_LIGHT - _SKIN_DARK)
     shirt, trousers = random.uniforms(3, *_CLOTHES), random.uniforms(3, *_CLOTHES)
     shoes_bare, sleeves_long = random.uniform() < 0.3, random.uniform() < 0.5

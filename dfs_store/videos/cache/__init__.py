@@ -1,1 +1,1 @@
-"""The cache of prepared clips. Videos are decoded once, into one file per dataset, split and sampling."""
+"""The cache of prepared clips. Each video is decoded once, into one file per dataset, split and sampling."""

@@ -9,7 +9,7 @@ An entry contains
     journal.jsonl  while preparing, one line per row that has reached the disk; each shard has its own journal
     lock           locked while clips are prepared, by one process or by all processes that prepare shards
 
-An entry without index.json is incomplete; the next `prepare` continues it.
+An entry without index.json is incomplete, and the next `prepare` continues it.
 """
 
 import contextlib
@@ -180,7 +180,7 @@ class CacheEntry:
 
         Args:
             on_wait: called repeatedly while waiting.
-            name: file name of the lock. Each shard has its own lock in addition to the lock of the entry.
+            name: file name of the lock. Each shard has its own lock in addition to the entry's lock.
             shared: whether other processes may share the lock.
 
         Yields:
@@ -213,7 +213,7 @@ class CacheEntry:
 
 
 def _is_index(index: dict[str, Any]) -> bool:
-    """Whether an index has every field that is read from it."""
+    """Whether an index has all required fields."""
     shape = index.get("shape")
     return (
         isinstance(shape, list)
@@ -241,12 +241,13 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
-    """Lists the entries of the cache, the largest first.
+    """Lists the entries of the cache, largest first.
 
     Returns:
         One dict per entry: kind ("clips", or "extractor" for a trained network), key, path, dataset, split,
-        complete, obsolete (no longer used, because an older version prepared it with other decoding rules),
-        in_use, num_clips, num_failed, size_bytes (on disk), sampling, seed, modified (seconds since 1970).
+        complete, obsolete (no longer used, because an older version prepared it with different decoding
+        rules), in_use, num_clips, num_failed, size_bytes (on disk), sampling, seed, modified (seconds since
+        1970).
     """
     root = cache_root(cache_dir)
     found = []

@@ -61,7 +61,7 @@ def prepare(
     shard: Shard | None = None,
     on_progress: OnProgress | None = None,
 ) -> CacheEntry:
-    """Decodes clips into the cache, if they are not there yet, and returns their entry.
+    """Decodes clips into the cache if they are not in it yet, and returns their entry.
 
     If the process is killed, the next call continues from the rows that have reached the disk. Files that
     cannot be decoded are skipped and listed in the index with the reason.
@@ -70,25 +70,27 @@ def prepare(
         found: the clips of one split.
         sampling: how to cut the clips.
         dataset: name of the dataset, shown when the cache is listed.
-        split: "train" (one view with a random start) or "test" (the centre view and `random_starts` more).
+        split: "train" (one view with a random start) or "test" (the centre view, and `random_starts` more
+            views).
         seed: seed of the random starts.
         random_starts: number of additional views of test clips. An existing entry with more views is used if
             there is one, since its first views are the same.
-        workers: number of decoding processes. If None, one per core, or fewer if `max_memory` requires it.
+        workers: number of decoding processes. Defaults to one per core, or fewer if `max_memory` requires it.
         cache_dir: folder of the cache, see `cache_root`.
         timeout_seconds: time limit for decoding a file; files that take longer are skipped.
         max_memory: limit in bytes for all decoding processes together; videos that need more are skipped.
-            If None, 4 GiB per process.
+            Defaults to 4 GiB per process.
         decoder: "auto" (PyAV, or decord if PyAV cannot decode a single frame), "pyav" or "decord".
         shard: the share of the files to decode while other processes decode the rest. The process that
-            finishes last completes the entry. If None, all files are decoded.
+            finishes last completes the entry. Defaults to all files.
         on_progress: called about ten times a second.
 
     Raises:
-        EmptyClassError: no file of a class can be decoded.
+        EmptyClassError: a class has no file that can be decoded.
         DiskFullError: the disk of the cache is too small for the clips.
         OutputNotWritableError: the cache is not writable.
-        SettingsError: `workers` is below 1, `max_memory` is too small for them, or the decoder is unknown.
+        SettingsError: `workers` is below 1, `max_memory` is too small for the workers, or the decoder is
+            unknown.
     """
     limits = Limits.of(workers, timeout_seconds, max_memory)
     num_views = sampling.num_views(split, random_starts)
@@ -147,7 +149,7 @@ def prepare_shard(
     shard: Shard,
     **how: Any,  # noqa: ANN401 - passed on
 ) -> ShardReport:
-    """Decodes one share of the clips into the cache and reports which shards are still incomplete.
+    """Decodes one share of the clips into the cache, and reports which shards are still incomplete.
 
     Args:
         found: the clips of one split.
@@ -198,7 +200,7 @@ def _decode_share(
 
 
 def _done_rows(entry: CacheEntry) -> dict[int, Result]:
-    """Returns the results of all runs and shards that have reached the disk."""
+    """Returns all results of runs and shards that have reached the disk."""
     found = {}
     for path in entry.journals():
         found.update({line["row"]: Result(**line) for line in read_lines(path)[0] if "row" in line})
@@ -206,7 +208,7 @@ def _done_rows(entry: CacheEntry) -> dict[int, Result]:
 
 
 def _discard_damaged(entry: CacheEntry) -> None:
-    """Removes the index and journals of an entry that was complete and is now damaged. It must be locked."""
+    """Removes the index and journals of a complete entry that is now damaged. The entry must be locked."""
     if entry.index_path.exists() and entry.read_index() is None:
         for journal in entry.journals():
             journal.unlink()
@@ -214,7 +216,7 @@ def _discard_damaged(entry: CacheEntry) -> None:
 
 
 def _key(request: dict[str, Any]) -> str:
-    """Returns the name of an entry. It does not depend on the root, so that the dataset may be moved."""
+    """Returns the name of an entry. The name does not depend on the root, so the dataset may be moved."""
     hashed = {name: value for name, value in request.items() if name != "dataset"}
     name = "".join(letter if letter.isalnum() else "-" for letter in Path(request["dataset"]).name)
     return f"{name[:40].strip('-') or 'folder'}-{request['split']}-{fingerprint(hashed)}"
@@ -317,7 +319,7 @@ class _Run:
             yield Job(row, str(self._found.root / file), printable(file), decoders)
 
     def _collect(self, results: Iterator[Result | None]) -> None:
-        """Records results in a thread, because waiting for the disk here would leave the workers idle."""
+        """Records results in a thread, because waiting for the disk would leave the workers idle."""
         batch: list[Result] = []
         since = time.monotonic()
         with ThreadPoolExecutor(1, thread_name_prefix="journal") as disk:
@@ -344,7 +346,7 @@ class _Run:
             self._results |= {result.row: result for result in batch}
 
     def finish(self) -> None:
-        """Removes the rows of files that failed and writes the index."""
+        """Removes the rows of files that failed, and writes the index."""
         kept = [row for row in range(self.num_rows) if not self._results[row].error]
         self._check_classes(kept)
         dropped = [row for row in range(self.num_rows) if self._results[row].error]

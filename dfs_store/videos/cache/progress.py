@@ -17,9 +17,9 @@ class PrepareProgress:
         done: number of files processed, including those of earlier runs and those that failed.
         total: number of files.
         failed: number of files that could not be decoded.
-        clips_per_second: clips that this run has decoded per second.
+        clips_per_second: number of clips that this run has decoded per second.
         elapsed_seconds: time since the start of this run.
-        waiting: whether this process is waiting for another one that is preparing the same clips.
+        waiting: whether this process is waiting for another process that is preparing the same clips.
     """
 
     done: int

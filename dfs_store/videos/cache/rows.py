@@ -24,8 +24,8 @@ _SPARE_BYTES = 64 << 20  # left free for other programs
 def reserve(path: Path, num_rows: int, row_shape: tuple[int, ...]) -> int:
     """Creates the clip file at its full size, or opens an existing one.
 
-    All its blocks are reserved, so that a full disk raises an error here instead of crashing a process
-    that memory-maps the file later (SIGBUS).
+    All of the file's blocks are reserved, so that a full disk raises an error here, instead of later crashing
+    a process that memory-maps the file (SIGBUS).
 
     Args:
         path: path of the clip file.
@@ -91,7 +91,7 @@ class Journal:
 
     Attributes:
         path: path of the journal.
-        lines: the lines it contained when it was opened.
+        lines: the lines that the journal contained when it was opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -103,7 +103,7 @@ class Journal:
         os.lseek(self._descriptor, 0, os.SEEK_END)
 
     def append(self, lines: list[dict[str, Any]]) -> None:
-        """Appends lines and flushes them to disk. They survive a power failure once this returns."""
+        """Appends lines and flushes them to disk. Once this returns, the lines survive a power failure."""
         write_all(self._descriptor, "".join(json.dumps(line) + "\n" for line in lines).encode())
         os.fsync(self._descriptor)
 
@@ -115,8 +115,8 @@ class Journal:
 def drop_rows(descriptor: int, row_bytes: int, dropped: list[int], num_rows: int, journal: Journal) -> None:
     """Removes the `dropped` rows, keeping the order of the others.
 
-    A batch of rows is copied to a staging file, recorded in the journal, and only then moved, because the
-    move may overwrite its own source. If the process is killed, the next call continues from the journal.
+    A batch of rows is copied to a staging file, recorded in the journal, and only then moved, because a move
+    may overwrite its own source. If the process is killed, the next call continues from the journal.
 
     Args:
         descriptor: file descriptor of the clip file.

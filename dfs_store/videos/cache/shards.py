@@ -1,4 +1,4 @@
-"""Shares of a dataset's files, so that several machines can decode them into one cache."""
+"""Shares of a dataset's files, with which several machines can decode the files into one cache."""
 
 import os
 import re
@@ -13,7 +13,7 @@ __all__ = ["Shard", "ShardReport"]
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `count` shares of a list of files. It has every `count`-th file, to spread classes evenly.
+    """One of `count` shares of a list of files. It contains every `count`-th file, to spread classes evenly.
 
     Attributes:
         number: 1 to `count`.
@@ -37,11 +37,11 @@ class Shard:
         Args:
             text: "3/16"; "auto" for a task of a Slurm job array; or "auto/16" for a pod of a Kubernetes
                 indexed job, whose environment does not contain the number of pods.
-            environment: environment variables; those of this process if None.
+            environment: environment variables. Defaults to those of this process.
 
         Raises:
-            SettingsError: the text has another form, the number is not in 1..`count`, or the environment does
-                not contain it.
+            SettingsError: the text has a different form, the number is not in 1..`count`, or the environment
+                does not contain the number.
         """
         environment = os.environ if environment is None else environment
         found = re.fullmatch(r"(auto|\d{1,6})(?:/(\d{1,6}))?", text.strip())
@@ -77,7 +77,7 @@ class Shard:
 
 
 def _of_slurm(environment: Mapping[str, str]) -> tuple[int, int]:
-    """Returns the number and the count of a task's shard, which are (ID - MIN) / STEP + 1 and COUNT."""
+    """Returns the number and count of a task's shard: (ID - MIN) / STEP + 1 and COUNT."""
     if "SLURM_ARRAY_TASK_ID" not in environment and "JOB_COMPLETION_INDEX" in environment:
         raise SettingsError(
             "--shard auto: Kubernetes does not provide the number of pods; add it, for example auto/16"
@@ -109,8 +109,8 @@ class ShardReport:
 
     Attributes:
         shard: the shard that was prepared.
-        num_files: number of its files.
-        num_failed: number of its files that could not be decoded.
+        num_files: number of files in the shard.
+        num_failed: number of files in the shard that could not be decoded.
         missing: numbers of the shards that are incomplete; empty if the whole dataset is prepared.
     """
 

@@ -100,9 +100,10 @@ def _check_no_playlist(path: str) -> None:
 
 
 def _shown_stream(path: str, container: InputContainer) -> VideoStream:
-    """Returns the stream that ffmpeg selects: the one with most pixels, with a bonus for the default stream.
+    """Returns the stream that ffmpeg selects: the one with the most pixels, with a bonus for the default one.
 
-    Streams without packets are the last choice. Attached pictures (cover art) are never selected.
+    Streams without packets are selected only as a last resort. Attached pictures (cover art) are never
+    selected.
     """
     streams = [stream for stream in container.streams if isinstance(stream, VideoStream)]
     films = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]

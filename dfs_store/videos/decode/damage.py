@@ -43,9 +43,9 @@ class Arrival:
 
 
 def missing_frames(container: InputContainer, stream: VideoStream, fps: float, arrived: Arrival) -> str:
-    """Returns a note if the stream has fewer frames than its header announces, else "".
+    """Returns a note if the stream has fewer frames than its header announces, otherwise "".
 
-    Audio and subtitles are not considered: they may be longer than the video.
+    Audio and subtitles are not considered, because they may be longer than the video.
     """
     seconds = float((arrived.end - (arrived.first or 0)) * (stream.time_base or 0))
     if container.format.name.startswith("mov,"):
@@ -93,7 +93,7 @@ def _outer_bytes(path: str) -> int:
 
 
 def _ebml_size(data: bytes, place: int) -> tuple[int | None, int]:
-    """Returns the size of an element (None if it is unknown) and the offset of its content."""
+    """Returns the size of an element (None if unknown) and the offset of its content."""
     if place >= len(data) or data[place] == 0:
         return None, place
     length = 9 - data[place].bit_length()

@@ -23,7 +23,7 @@ def decoders_of(choice: str) -> tuple[str, ...]:
 
 
 def is_current(rules: object) -> bool:
-    """Returns whether clips were prepared with the decoding rules of this version."""
+    """Returns whether clips were prepared with this version's decoding rules."""
     return isinstance(rules, dict) and rules.get("version") == _RULES_VERSION
 
 

@@ -1,10 +1,10 @@
-"""Decodes a clip from a video file, with PyAV first and decord second, or from a folder of images.
+"""Decodes a clip from a video file, with PyAV or else decord, or from a folder of images.
 
 Runs in worker processes only. Does not import torch.
 
-With either decoder, the frames of a file are those of ``ffmpeg -i FILE -fps_mode passthrough``, whatever
-the container's header states. Both scale with the same library (swscale: bilinear, antialiased) and differ
-by a fraction of a grey level.
+With either decoder, the frames of a file are those of ``ffmpeg -i FILE -fps_mode passthrough``, regardless of
+the container's header. Both decoders scale with the same library (swscale: bilinear, antialiased), and their
+results differ by a fraction of a grey level.
 """
 
 import errno

@@ -13,7 +13,7 @@ def pictures_of(folder: str | os.PathLike[str]) -> list[Path]:
     """Returns the frames in a folder, ordered by the numbers in their names, so that 2 is before 10.
 
     Raises:
-        DecodeError: the file names have several patterns, and it is not clear which are the frames.
+        DecodeError: the file names have several patterns, and it is unclear which files are the frames.
     """
     return [Path(folder, name) for name in picture_sequence(_pictures_in(folder)).names]
 

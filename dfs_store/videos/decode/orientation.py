@@ -28,7 +28,7 @@ class Orientation(NamedTuple):
         return (height, width) if self.transpose else (width, height)
 
     def apply(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Returns a view of (H, W, C) pixels as they are displayed."""
+        """Returns (H, W, C) pixels, as a view, as they are displayed."""
         shown = pixels.transpose(1, 0, 2) if self.transpose else pixels
         return shown[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
 
@@ -48,7 +48,7 @@ _EXIF = {
 
 
 def from_exif(value: Any) -> Orientation:  # noqa: ANN401 - any value in a file
-    """Returns the orientation for a value of the EXIF tag 0x112. Values outside 1..8 mean upright."""
+    """Returns the orientation for a value of EXIF tag 0x112. Values outside 1..8 mean upright."""
     return _EXIF.get(value, UPRIGHT) if isinstance(value, int) else UPRIGHT
 
 

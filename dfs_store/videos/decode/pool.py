@@ -55,11 +55,11 @@ class Result:
 
     Attributes:
         row: number of the row.
-        error: why decoding failed, or "".
+        error: the reason that decoding failed, or "".
         frames: frame numbers of each view.
         fps: frames per second of the video.
         decoder: name of the decoder that was used.
-        note: what is missing or damaged, or "".
+        note: a description of what is missing or damaged, or "".
     """
 
     row: int
@@ -83,11 +83,11 @@ class Limits:
     Attributes:
         workers: number of processes, at least 1.
         timeout_seconds: time limit for decoding a file; files that take longer are skipped.
-        max_memory: limit in bytes for all processes together. If None, 4 GiB per process plus the memory
+        max_memory: limit in bytes for all processes together. Defaults to 4 GiB per process plus the memory
             for a clip.
 
     Raises:
-        SettingsError: `workers` is below 1, or `max_memory` is too small for them.
+        SettingsError: `workers` is below 1, or `max_memory` is too small for the workers.
     """
 
     workers: int
@@ -211,7 +211,7 @@ class WorkerPool:
         worker.kill()
 
     def _wait(self) -> "list[tuple[_Worker, dict[str, Any] | str]]":
-        """Returns the answers that have arrived. A string is the reason why a process was lost."""
+        """Returns the answers that have arrived. A string is the reason that a process was lost."""
         busy = [worker for worker in self._workers if worker.job]
         now = time.monotonic()
         rest_seconds = min(max(0.0, min(worker.deadline for worker in busy) - now), _TICK_SECONDS)

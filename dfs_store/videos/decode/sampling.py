@@ -32,19 +32,19 @@ class Sampling:
     """How a clip is cut from a video.
 
     Attributes:
-        frames: number of frames per clip T, 2..65536.
+        frames: T, the number of frames per clip, 2..65536.
         stride: distance between sampled frames, for the rule `interval`; None for the other rules.
         size: height and width of a frame in pixels, 8..4096.
-        rule: which frames to use. `interval` (UCF101, HMDB51, folders) takes every `stride`-th frame from a
-            random start, `middle` (Kinetics-400) a few seconds around the middle, and `even`
-            (Something-Something V2) frames evenly spaced over the whole video.
+        rule: which frames to use. `interval` (UCF101, HMDB51, folders) selects every `stride`-th frame from a
+            random start, `middle` (Kinetics-400) selects frames from a few seconds around the middle, and
+            `even` (Something-Something V2) selects frames evenly spaced over the whole video.
         resize: how to resize frames. `stretch-crop` (UCF101, HMDB51) resizes to 160 x 120 and crops the
             centre 112 x 112, with the same proportions at other sizes. `keep-crop` (folders) has the same
-            field of view but keeps the aspect ratio, which gives the same pixels for 4:3 videos. `direct`
+            field of view but keeps the aspect ratio, so that 4:3 videos yield the same pixels. `direct`
             resizes the whole frame to a square.
 
     Raises:
-        SettingsError: a value is not allowed.
+        SettingsError: a value is invalid.
     """
 
     frames: int = 16
@@ -88,13 +88,14 @@ def frame_numbers(
 ) -> npt.NDArray[np.int64]:
     """Returns the frame numbers of one view of a clip.
 
-    Training clips have one view, with a random start. View 0 of a test clip is the centre; the others have
-    random starts. The rules `middle` and `even` are deterministic.
+    Training clips have one view, with a random start. View 0 of a test clip is the centre; the other views
+    have random starts. The rules `middle` and `even` are deterministic.
 
     Args:
         sampling: the rule, the number of frames and the stride.
-        length: number of frames of the video, at least 1. If it is shorter than the clip, frames repeat.
-        fps: frames per second of the video, used only by the rule `middle`.
+        length: number of frames in the video, at least 1. If the video is shorter than the clip, frames are
+            repeated.
+        fps: frames per second of the video; used only by the rule `middle`.
         seed: seed of the random starts.
         split: "train" or "test".
         file: path of the video relative to the dataset, with forward slashes.
@@ -138,7 +139,8 @@ def _repeated(frames: int, length: int) -> npt.NDArray[np.int64]:
 def _middle(frames: int, length: int, fps: float) -> npt.NDArray[np.int64]:
     """Selects frames for Kinetics-400, from the middle 4 s (2, 1 or 2/3 s of videos under 4, 2 or 1 s).
 
-    With 8 frames, that is 2, 4, 8 or 12 frames per second. Other numbers of frames span the same time.
+    With 8 frames, that is 2, 4, 8 or 12 frames per second. Clips with a different number of frames span the
+    same time.
     """
     seconds = length / fps
     window = 4.0 if seconds >= 4 else 2.0 if seconds >= 2 else 1.0 if seconds >= 1 else 8 / 12

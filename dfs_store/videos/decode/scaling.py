@@ -1,4 +1,4 @@
-"""Turns decoded frames into the pixels of a clip: scales, rotates upright and crops."""
+"""Turns decoded frames into the pixels of a clip: scales, rotates and crops them."""
 
 from collections.abc import Mapping
 from fractions import Fraction

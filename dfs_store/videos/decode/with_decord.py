@@ -1,8 +1,9 @@
-"""Decodes videos with decord, on request and if PyAV cannot decode them, into the same frames as FFmpeg.
+"""Decodes videos with decord, on request or if PyAV cannot decode them, into the same frames as FFmpeg.
 
-decord counts packets that an edit list hides, and repeats the last frame in place of missing ones, so files
-are rejected unless its frame count equals FFmpeg's. Its random access is not used, because it returns wrong
-frames for MPEG-4 AVI files such as those of UCF101, which differ by up to 60 grey levels on average.
+decord counts packets that an edit list hides, and repeats the last frame in place of missing ones. Files are
+therefore rejected unless decord's frame count equals FFmpeg's. Its random access is not used, because it
+returns wrong frames for MPEG-4 AVI files such as those of UCF101, which differ by up to 60 grey levels on
+average.
 """
 
 from functools import cache
@@ -38,7 +39,8 @@ def decode_with_decord(
     """Returns pixels (V, T, H, W, 3) uint8, frame numbers (V, T), frames per second, and a note or "".
 
     Raises:
-        DecodeError: decord is not installed, cannot read the file, or does not return the frames of FFmpeg.
+        DecodeError: decord is not installed, cannot read the file, or does not return the same frames as
+            FFmpeg.
     """
     decord = _load_decord()
     if decord is None:

@@ -41,8 +41,9 @@ class Scan:
     """Result of reading a file without decoding it.
 
     Attributes:
-        claimed: number of packets that should yield a frame, neither empty nor hidden by an edit list.
-        note: which frames are missing, or "".
+        claimed: number of packets that should yield a frame, that is, are neither empty nor hidden by an edit
+            list.
+        note: a description of missing frames, or "".
         packets: the packets that are not empty; None if they are too large to keep.
     """
 

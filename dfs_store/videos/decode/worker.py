@@ -1,6 +1,6 @@
-"""The decoding process, which reads jobs as lines of JSON, writes clips into the cache, and answers in JSON.
+"""The decoding process: reads jobs as lines of JSON, writes clips into the cache, and answers in JSON.
 
-`pool` starts it as a separate program, so that it imports neither torch nor the caller's script.
+`pool` starts this module as a separate program, so that it imports neither torch nor the caller's script.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ def _private_stdout() -> IO[str]:
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Ends this process when its parent has ended, even if decoding hangs.
+    """Ends this process when its parent ends, even if decoding hangs.
 
     Until then, the process holds the inherited lock of the cache entry, so that no other process can write to
     the entry at the same time.
@@ -63,7 +63,7 @@ def _exit_with_parent(parent: int) -> None:
 
 
 def _limit_memory(count_bytes: int) -> None:
-    """Limits the memory of this process, so that a video that needs more fails or crashes its decoder."""
+    """Limits this process's memory. A video that needs more raises an error or crashes its decoder."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = count_bytes if most == resource.RLIM_INFINITY else min(count_bytes, most)
     with contextlib.suppress(OSError, ValueError):  # the system does not support the limit
@@ -107,7 +107,7 @@ def _serve(job: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _openable(path: str) -> Iterator[str]:
-    """Yields a path that FFmpeg accepts, which is that of a file descriptor if the name is not UTF-8."""
+    """Yields a path that FFmpeg accepts: the path of a file descriptor if the name is not UTF-8."""
     try:
         path.encode()
         is_accepted = True

@@ -1,1 +1,1 @@
-"""Finds the videos of a dataset on disk: known datasets, folder layouts, lists, groups of clips."""
+"""Finds the videos of a dataset on disk: known datasets, folder layouts, lists and groups of clips."""

@@ -16,17 +16,17 @@ class DatasetInfo:
     Attributes:
         name: name on the command line.
         title: one-line description.
-        layout: name of its reader in `layouts`; "" for a built-in dataset.
+        layout: name of the dataset's reader in `layouts`; "" for a built-in dataset.
         metric: the score that the paper reports, "top1" or "top5".
-        sampling: default sampling of its clips.
+        sampling: default sampling of the clips.
         num_classes: number of classes in the whole dataset; None for a folder or a list.
         num_clips: number of clips in the whole dataset, by split (of official split 1).
-        classes: fixed class names in Python's sort order; empty if the dataset's lists name them.
+        classes: fixed class names in Python's sort order; empty if the dataset's lists contain the names.
         needs_all_classes: whether to reject a root that lacks a class.
-        official_splits: number of official splits; --split chooses one.
+        official_splits: number of official splits; --split selects one.
         folder_names: names of folders in DFS_DATA in which to look for the dataset.
         source: distributor and URL.
-        files: required files and folders in its root.
+        files: required files and folders in the dataset's root.
     """
 
     name: str
@@ -45,11 +45,11 @@ class DatasetInfo:
 
     @property
     def is_built_in(self) -> bool:
-        """Whether its clips are generated from a seed (see `built_in`) rather than read from files."""
+        """Whether the clips are generated from a seed (see `built_in`) rather than read from files."""
         return not self.layout
 
     def check_official_split(self, number: int) -> None:
-        """Raises SettingsError unless the dataset has an official split of this number."""
+        """Raises SettingsError unless the dataset has an official split with this number."""
         if not 1 <= number <= self.official_splits:
             allowed = "split 1" if self.official_splits == 1 else f"splits 1 to {self.official_splits}"
             raise SettingsError(f"{self.name} has only the official {allowed}, got {number}")

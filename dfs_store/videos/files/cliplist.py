@@ -1,4 +1,4 @@
-"""The list of the videos of a split, which `layouts` creates and this module checks and filters."""
+"""The list of videos in a split, which `layouts` creates and this module checks and filters."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -16,7 +16,8 @@ class ClipFile:
     """One video of a dataset.
 
     Attributes:
-        file: path relative to the root, with forward slashes. It is a folder if the frames are image files.
+        file: path relative to the root, with forward slashes. The path is a folder if the frames are image
+            files.
         class_name: name of its class.
     """
 
@@ -35,7 +36,7 @@ class ClipList:
             order.
         missing: files named in a list that do not exist.
         absent_classes: classes named in a list that are excluded because they have no folder.
-        remarks: sentences about how the folders or lists were interpreted and what was skipped.
+        remarks: sentences on how the folders or lists were interpreted, and what was skipped.
     """
 
     root: Path
@@ -56,7 +57,7 @@ def keep_classes(found: ClipList, classes: Iterable[str]) -> ClipList:
     """Keeps only the clips of the given classes.
 
     Raises:
-        SettingsError: a class does not exist, or none is given.
+        SettingsError: a class does not exist, or no classes are given.
     """
     wanted = set(classes)
     if not wanted:
@@ -75,7 +76,7 @@ def keep_classes(found: ClipList, classes: Iterable[str]) -> ClipList:
 
 
 def number_as(found: ClipList, training: ClipList) -> ClipList:
-    """Gives test clips the labels of the training clips. Classes without test clips are included.
+    """Numbers the classes of test clips as in the training clips, including classes without test clips.
 
     Raises:
         SettingsError: a class has test clips but no training clips.

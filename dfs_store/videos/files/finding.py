@@ -1,4 +1,4 @@
-"""Finds the files named in a list, which may be videos with any suffix or folders of frames."""
+"""Finds the files named in a list: videos with any suffix, or folders of frames."""
 
 import os
 import re
@@ -31,7 +31,7 @@ class Finder:
         places: folders that names are relative to, in order of preference.
 
     Attributes:
-        unclear: folders that were found but have no unambiguous frames, each with the reason.
+        unclear: folders that were found but whose frames are ambiguous, each with the reason.
     """
 
     def __init__(self, places: Sequence[Path]) -> None:
@@ -157,7 +157,7 @@ def inside(root: Path, path: Path) -> str:
 
 
 def nothing_found(missing: Sequence[str], source: str, folder: Path) -> DatasetNotFoundError:
-    """Returns the error for a list without existing files, which names a clip that the folder contains."""
+    """Returns the error for a list without existing files. It mentions a clip that the folder contains."""
     content = "does not exist"
     if folder.is_dir():
         there = [
@@ -172,7 +172,7 @@ def nothing_found(missing: Sequence[str], source: str, folder: Path) -> DatasetN
 
 
 def only_present_classes(found: ClipList, videos: Path) -> ClipList:
-    """Excludes classes that have neither clips nor a folder, so that a part of a dataset can be used."""
+    """Excludes classes that have neither clips nor a folder, so that part of a dataset can be used."""
     there = {clip.class_name for clip in found.clips}
     present = [name for name in found.classes if name in there or (videos / name).is_dir()]
     absent = sorted(set(found.classes) - set(present))

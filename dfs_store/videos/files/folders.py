@@ -1,7 +1,7 @@
 """Reads a folder of videos with any layout, and decides which folders are classes and which are splits.
 
-A wrong guess would silently turn "Train" and "Test" into classes. An ambiguous layout is therefore an error,
-which describes what was found. `folder_layout="classes"` turns this check off.
+A wrong guess would silently turn "Train" and "Test" into classes. An ambiguous layout therefore raises an
+error that describes what was found. `folder_layout="classes"` turns this check off.
 """
 
 from collections import Counter, defaultdict
@@ -35,7 +35,7 @@ class Parts:
     Attributes:
         train: folder with the training clips; None if there is none.
         test: folder with the test clips, or with the validation clips if there is no test folder.
-        remarks: sentences about folders that are not used.
+        remarks: sentences on folders that are not used.
     """
 
     train: Folder | None
@@ -107,10 +107,10 @@ def _inner(base: Folder, remarks: list[str], depth: int = 0) -> tuple[Folder, Pa
 
 
 def _contained(base: Folder, remarks: list[str]) -> tuple[Folder, bool]:
-    """Enters a folder such as `videos` or `frames`; if there are several, the one with videos or RGB frames.
+    """Enters a folder such as `videos` or `frames`; if there are several, one with videos or RGB frames.
 
     Raises:
-        DatasetNotFoundError: there are several, and it is unclear which one to use.
+        DatasetNotFoundError: there are several such folders, and it is unclear which one to use.
     """
     children = _with_clips(base)
     if not children or base.videos or not all(is_container(c.name) or is_modality(c.name) for c in children):
@@ -140,11 +140,12 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
 
     Args:
         base: the folder.
-        sure: whether the dataset is known to have splits, so that other folders beside them do not matter.
+        sure: whether the dataset is known to have splits, so that any other folders next to them do not
+            matter.
 
     Raises:
-        DatasetNotFoundError: some folders have such names, but it is unclear whether they are splits or
-            which of them to use.
+        DatasetNotFoundError: some folders have such names, but it is unclear whether they are splits, or
+            which ones to use.
     """
     children = _with_clips(base)
     named = {child: parsed for child in children if (parsed := split_name(child.name)) is not None}
@@ -181,7 +182,7 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
 def _one_group(
     base: Folder, groups: list[dict[str, list[Folder]]], children: list[Folder]
 ) -> dict[str, list[Folder]]:
-    """Returns the folders of one group, such as videos_train and videos_val, by split."""
+    """Returns one group's folders, such as videos_train and videos_val, by split."""
     joined = defaultdict[str, list[Folder]](list)
     for group in groups:
         for part, folders in group.items():
@@ -246,7 +247,7 @@ def _check_classes(folder: Folder, root: Path) -> None:
 
 
 def _check_shared(folder: Folder, children: list[Folder]) -> None:
-    """Rejects folders that all contain the same folders of clips, since either level may be the classes.
+    """Rejects folders that all contain the same folders of clips, since the classes may be at either level.
 
     The outer folders are probably splits or kinds of images with unknown names. Numbered inner folders are
     not classes, but clips, people or groups of clips.
@@ -390,7 +391,7 @@ class _Tally:
         return [folder.path for folder in frames if folder.frames is not None]
 
     def remarks(self, root: Path, folder: Folder) -> list[str]:
-        """Returns a sentence for each kind of skipped files in the class folders and in the folder itself."""
+        """Returns a sentence for each kind of skipped file in the class folders and in the folder itself."""
         found = []
         if self._others:
             number = sum(self._others.values())

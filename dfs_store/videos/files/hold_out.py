@@ -1,7 +1,7 @@
 """Selects the training clips to hold out, in whole groups, so that no recording is in both parts.
 
-The clips of a group were cut from one recording, which is a group gNN of UCF101 or a source video of HMDB51.
-In other datasets, every clip is its own group.
+The clips in a group were cut from one recording: a group gNN of UCF101, or a source video of HMDB51. In all
+other datasets, every clip is its own group.
 """
 
 import hashlib
@@ -42,15 +42,15 @@ def check_share(share: float) -> None:
 def held_out_groups(class_name: str, groups: Iterable[str], share: float) -> set[str]:
     """Returns the groups of a class to hold out.
 
-    The SHA-256 of its class and name gives every group a fraction in [0, 1), and groups with a fraction below
+    The SHA-256 of each group's class and name is mapped to a number in [0, 1), and groups with a number below
     `share` are held out. The choice therefore does not depend on other clips, groups or classes, and a larger
-    share holds out the same groups and more. At least one group is held out, the one with the lowest
-    fraction, and at least one is kept, the one with the highest.
+    share holds out the same groups and more. At least one group is held out (the one with the lowest number),
+    and at least one is kept (the one with the highest).
 
     Args:
         class_name: class of the groups.
-        groups: group names; duplicates count once.
-        share: approximate share of the groups to hold out.
+        groups: group names; duplicates are ignored.
+        share: approximate fraction of the groups to hold out.
 
     Raises:
         SettingsError: the share is not between 0 and 1, or the class has only one group.

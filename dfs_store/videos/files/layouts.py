@@ -1,6 +1,6 @@
 """Readers for the known dataset layouts. Each returns a list of clips.
 
-Classes are numbered by their names in Python's sort order, and class numbers in a dataset's own lists are
+Classes are numbered in Python's sort order of their names; class numbers in a dataset's own lists are
 ignored.
 """
 
@@ -48,8 +48,9 @@ def read_ucf(root: Path, split: str, how: Reading) -> ClipList:
 def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
     """Reads HMDB51: <class>/*.avi and testTrainMulti_7030_splits/<class>_test_split<n>.txt.
 
-    A line is "<file> <0|1|2>", in which 1 marks training clips, 2 test clips, and 0 clips that the official
-    split does not use. The published baseline trains on 1 and 0 (5236 clips), and this reader does the same.
+    A line is "<file> <0|1|2>", where 1 marks training clips, 2 test clips, and 0 clips that the official
+    split does not use. The published baseline trains on clips marked 1 and 0 (5236 clips), and so does this
+    reader.
     """
     splits = _first_folder(
         [root / "testTrainMulti_7030_splits", root / "test_train_splits" / "testTrainMulti_7030_splits", root]

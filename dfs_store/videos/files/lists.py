@@ -1,4 +1,4 @@
-"""Reads lists of clips, with a path and a label per line, or as a table with a header.
+"""Reads lists of clips: a path and a label per line, or a table with a header.
 
 VideoMAE, SlowFast, mmaction2 and pytorchvideo use such lists. Hugging Face's VideoFolder uses metadata.csv.
 """
@@ -80,8 +80,8 @@ def read_list(path: Path, split: str, how: Reading) -> ClipList:
     """Reads the clips of a split from a list.
 
     Raises:
-        DatasetNotFoundError: the list cannot be read, has no clips for the split, has contradictory rows, or
-            none of its files exists.
+        DatasetNotFoundError: the list cannot be read, has no clips for the split or has contradictory rows,
+            or none of its files exists.
     """
     listed = _both_parts(path, how)
     rows, source = listed.rows(split), listed.train_list if split == "train" else listed.test_list
@@ -191,8 +191,7 @@ def read_rows(path: Path, exists: Callable[[str], bool]) -> list[ListRow]:
     """Returns the rows of a list.
 
     Args:
-        path: path of the list, which is text, csv with or without a header, a JSON list of objects, or JSON
-            lines.
+        path: path of the list: text, csv with or without a header, a JSON list of objects, or JSON lines.
         exists: returns whether a listed path exists, to detect the separator.
 
     Raises:
@@ -236,7 +235,7 @@ def _split(line: str, separator: str) -> tuple[str, str]:
 
 
 def _separator(lines: list[str], exists: Callable[[str], bool]) -> str:
-    """Returns the separator that gives the most existing paths, or else the most names of videos."""
+    """Returns the separator that yields the most existing paths, or else the most names of videos."""
 
     def score(separator: str) -> tuple[int, int, int]:
         names = [name for name, label in (_split(line, separator) for line in lines) if name and label]
@@ -247,7 +246,7 @@ def _separator(lines: list[str], exists: Callable[[str], bool]) -> str:
 
 
 def _delimiter_of_header(line: str) -> str | None:
-    """Returns the delimiter if a line is a header, else None."""
+    """Returns the delimiter if a line is a header, otherwise None."""
     found: tuple[int, str] | None = None
     for delimiter in (",", "\t", ";", "|", " "):
         columns = [column_name(field) for field in parse_fields(line, delimiter)]

@@ -24,7 +24,7 @@ class ClassNames(NamedTuple):
     """Class names by number.
 
     Attributes:
-        by_number: name of each class number. If the names have no numbers, they are numbered from 0.
+        by_number: name of each class by number. If the names have no numbers, they are numbered from 0.
         has_numbers: whether the names have numbers.
     """
 
@@ -47,7 +47,8 @@ class Naming(NamedTuple):
 def named_labels(labels: Sequence[str], names: PathLike | Sequence[str] | None, source: Path) -> Naming:
     """Determines how the labels of a list are named and sorted.
 
-    Without names, numbers are used as names and sorted numerically. Words are sorted in Python's order.
+    If there are no names, numbers are used as names and sorted numerically. Words are sorted in Python's
+    order.
 
     Args:
         labels: labels of all rows of a list and of its test list.

@@ -56,7 +56,7 @@ def picture_sequence(names: Iterable[str]) -> PictureSequence:
         names: file names of images, in any order.
 
     Raises:
-        DecodeError: the names have several patterns, and it is unclear which are the frames.
+        DecodeError: the names have several patterns, and it is unclear which images are the frames.
     """
     groups = defaultdict[str, list[str]](list)
     for name in names:
@@ -71,12 +71,12 @@ def picture_sequence(names: Iterable[str]) -> PictureSequence:
 
 
 def is_modality(name: str) -> bool:
-    """Whether the name of a folder only says what kind of images it contains (`rgb`, `flow_x`, `depth`)."""
+    """Whether a folder's name only states the kind of images that it contains (`rgb`, `flow_x`, `depth`)."""
     return _is_other(name) or _is_rgb(name)
 
 
 def rgb_of(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Separates the names of folders to read from those with optical flow, depth and similar data.
+    """Separates the names of folders to read from those of folders with optical flow, depth and similar data.
 
     Raises:
         DecodeError: there are several kinds of images, and none is RGB.
@@ -125,7 +125,7 @@ def _join_suffixes(groups: dict[str, list[str]]) -> None:
 
 
 def _frames(groups: dict[str, list[str]]) -> list[str]:
-    """Returns the pattern of the frames, or several patterns if no name has a number (a.png, b.png)."""
+    """Returns the pattern of the frames, or several patterns if no name contains a number (a.png, b.png)."""
     stems = {pattern: os.path.splitext(pattern)[0] for pattern in groups}
     left = [pattern for pattern, stem in stems.items() if not set(_words(stem)) & _OTHER]
     if len(left) > 1:

@@ -19,7 +19,7 @@ class Reading:
     """Options for reading a dataset.
 
     Attributes:
-        root: folder of its files.
+        root: folder of the dataset's files.
         official_split: number of the official split.
         test_list: list of the test clips, only for lists.
         class_names: class names or a file with class names, only for lists whose labels are numbers.
@@ -45,7 +45,7 @@ class Reading:
             )
 
     def check_fits(self, kind: str, name: str) -> None:
-        """Raises SettingsError if an option does not apply to the dataset, such as a test list to a folder.
+        """Raises SettingsError if an option does not apply to the dataset, such as a test list for a folder.
 
         Args:
             kind: "list", "folder", or another layout.

@@ -29,7 +29,7 @@ _STUCK = re.compile(
 
 
 class SplitName(NamedTuple):
-    """The split that the name of a folder or a value in a table refers to.
+    """The split that a folder name or a value in a table refers to.
 
     Attributes:
         part: "train", "val" or "test".
@@ -45,7 +45,7 @@ class SplitName(NamedTuple):
 
 
 def split_name(name: str) -> SplitName | None:
-    """Parses names such as Train, training_set, videos_train, UCF101-val or testSet. None for other names."""
+    """Parses names such as Train, training_set, videos_train, UCF101-val or testSet. Else returns None."""
     words = _words(name)
     parts = {_PARTS[word] for word in words if word in _PARTS}
     if parts == {"train", "val"}:  # train_val

@@ -60,18 +60,18 @@ def _decoded(line: bytes) -> str:
 
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
-    """Returns the non-empty lines of a file, stripped, each with its line number, which starts at 1."""
+    """Returns the non-empty lines of a file, stripped, each with its 1-based line number."""
     lines = enumerate(_LINE_END.split(read_text(path)), 1)
     return [(number, line.strip()) for number, line in lines if line.strip()]
 
 
 def column_name(text: str) -> str:
-    """Returns the name of a column in lower case, with its words joined by `_`."""
+    """Returns a column's name in lower case, with its words joined by `_`."""
     return re.sub(r"[\s\-]+", "_", text.strip().strip("\"'").strip().casefold())
 
 
 def parse_fields(line: str, delimiter: str) -> list[str]:
-    """Splits a line of a table. Fields may be quoted, and repeated spaces count as one."""
+    """Splits a line of a table. Fields may be quoted, and repeated spaces are treated as one."""
     fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     fields = [field.strip() for field in fields]
     return [field for field in fields if field] if delimiter == " " else fields

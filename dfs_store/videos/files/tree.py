@@ -1,4 +1,4 @@
-"""Reads folders lazily: the videos, frames and subfolders in them, and the files that are skipped."""
+"""Reads folders lazily: their videos, frames and subfolders, and the files that are skipped."""
 
 import os
 import re
@@ -66,7 +66,7 @@ class Folder:
 
     @cached_property
     def identity(self) -> tuple[int, int]:
-        """Device and inode number of the folder, the same for every path that leads to it."""
+        """The folder's device and inode number, which are the same for every path that leads to it."""
         status = self.path.stat()
         return status.st_dev, status.st_ino
 
@@ -90,7 +90,7 @@ class Folder:
 
     @property
     def unclear(self) -> str:
-        """Why the images are not the frames of a clip; "" if they are, or if there are none."""
+        """The reason that the images are not a clip's frames; "" if they are, or if there are no images."""
         return self._content.unclear
 
     @property
@@ -124,7 +124,7 @@ class Folder:
         return not any(folder.videos or folder.is_clip for folder in self.all_below())
 
     def all_below(self) -> Iterator["Folder"]:
-        """Yields the folder and all its subfolders, each once even if several links lead to it."""
+        """Yields the folder and all its subfolders, each only once even if several links lead to it."""
         yield from self._below(lambda folder: folder.folders)
 
     def walk(self) -> Iterator["Folder"]:

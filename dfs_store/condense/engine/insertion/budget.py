@@ -13,7 +13,7 @@ __all__ = ["Room", "affordable_key_frames"]
 
 
 def affordable_key_frames(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns how many key frames, with their index and insertion steps, the budget allows in all clips."""
+    """Returns the total number of key frames, with index and insertion steps, that the budget allows."""
     assert config.budget_bytes is not None
     return key_frames_within(
         config.budget_bytes, num_clips, frame_shape, config.stored_dtype, with_steps=True
@@ -23,10 +23,10 @@ def affordable_key_frames(config: CondenseConfig, num_clips: int, frame_shape: t
 class Room:
     """Tracks how many more key frames each class of a group may receive.
 
-    Each class has a share of its own, so that insertion does not depend on the number of processes or chunks.
+    Each class has its own share, so that insertion does not depend on the number of processes or chunks.
 
     Args:
-        config: resolved settings; room is unlimited without a budget.
+        config: resolved settings. If there is no budget, room is unlimited.
         group: key frames of all clips of some classes.
         num_classes: number of classes of the dataset.
     """

@@ -9,8 +9,8 @@ __all__ = ["Evidence"]
 class Evidence:
     """Accumulates how the gradient of each frame agrees with the gradients of its adjacent key frames.
 
-    A step does not count for a frame if one of its two cosines is unknown, which is the case at a key frame
-    and if a gradient is zero.
+    A step is not counted for a frame if one of the frame's two cosines is unknown, which is the case at a key
+    frame or if a gradient is zero.
 
     Attributes:
         cosine_sums: (N, 2, T) float64, cosines with the left and right key frames, summed over steps.
@@ -60,6 +60,6 @@ class Evidence:
 
     @property
     def opposed_shares(self) -> npt.NDArray[np.float64]:
-        """Share of steps at which frames disagreed, (N, T) float64; NaN for frames without a counted step."""
+        """Fraction of steps at which frames disagreed, (N, T) float64; NaN if no steps were counted."""
         shares: npt.NDArray[np.float64] = self.opposed / np.where(self.steps > 0, self.steps, np.nan)
         return shares

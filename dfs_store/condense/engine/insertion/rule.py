@@ -48,8 +48,9 @@ def adjacent_cosines(dots: Tensor, key_frames: TrainableKeyFrames, reading: Grad
     Args:
         dots: (N, T, T) from `gradient_dots`.
         key_frames: key frames of the N clips.
-        reading: which gradient to use for a key frame. "frame" is the gradient of the rebuilt frame at its
-            position. "accumulated" is its parameter gradient, summed over all frames to which it contributes.
+        reading: which gradient to use for a key frame. "frame" is the gradient of the rebuilt frame at the
+            key frame's position. "accumulated" is the key frame's parameter gradient, summed over all frames
+            to which it contributes.
 
     Returns:
         (2, N, T) float64 on the device: cosines with the left and with the right key frame. NaN at key
@@ -84,12 +85,12 @@ class InsertionRule:
         insertions: how many positions to insert per clip at a test: "one", or "all" that qualify (Eq. 7 taken
             literally).
         gradient: which gradient to use for a key frame, see `adjacent_cosines`.
-        evidence: what a test uses. "last" is the cosines of its own step, as in the paper. "mean" averages
-            each cosine over the steps since the last test. "persistent" is the share of those steps at which
-            the candidate disagrees.
-        persistence: for "persistent", the share of steps at which a candidate must disagree to qualify.
-        score: rank candidates by the "larger" or the "smaller" of their two cosines. With "persistent", the
-            share of steps ranks first, and the mean cosine breaks ties.
+        evidence: the evidence that a test uses. "last" means the cosines of the test's own step, as in the
+            paper. "mean" averages each cosine over the steps since the last test. "persistent" is the
+            fraction of those steps at which the candidate disagrees.
+        persistence: for "persistent", the fraction of steps at which a candidate must disagree to qualify.
+        score: rank candidates by the "larger" or the "smaller" of their two cosines. With "persistent",
+            candidates are ranked by the fraction of steps, and the mean cosine breaks ties.
     """
 
     metric: Metric = "cosine"
@@ -137,7 +138,7 @@ class InsertionRule:
         return chosen
 
     def count_candidates(self, cosines: npt.NDArray[np.float64]) -> int:
-        """Returns the number of frames that qualify by the cosines (2, N, T) of one step."""
+        """Returns the number of frames that qualify based on the cosines (2, N, T) of one step."""
         return int(self._disagrees(cosines).sum())
 
     def scores(self, evidence: Evidence) -> npt.NDArray[np.float64]:

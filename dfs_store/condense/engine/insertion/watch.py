@@ -13,7 +13,7 @@ class Watch:
 
     Args:
         clips: numbers of the clips in the finished store; numbers that do not exist are ignored.
-        num_frames: T, the number of frames of a clip.
+        num_frames: T, the number of frames per clip.
     """
 
     def __init__(self, clips: Sequence[int], num_frames: int) -> None:
@@ -39,7 +39,7 @@ class Watch:
     def scores(self, totals: Sequence[float]) -> dict[int, tuple[float | None, ...]]:
         """Returns the T scores of every watched clip, given the sums over all processes.
 
-        A score is the larger of a frame's two cosines, or None at a key frame and for a zero gradient.
+        A score is the larger of a frame's two cosines, or None at a key frame or for a zero gradient.
         """
         values, known = np.asarray(totals, dtype=np.float64).reshape(2, *self._scores.shape)
         return {
