@@ -18,9 +18,9 @@ from dfs_store import DFSDataset, DFSLoader
 
 
 def make_loader(kind: str, dataset: DFSDataset, batch_size: int, device: torch.device):
-    """Returns a loader of this process's share; either kind has set_epoch in its place."""
+    """Returns a loader for this process's share of the clips, and the function that sets the epoch."""
     if kind == "dfs":
-        # Takes rank and number of processes from torch.distributed, and counts the epochs by itself.
+        # Uses the rank and the number of processes from torch.distributed, and counts epochs itself.
         loader = DFSLoader(dataset, batch_size, shuffle=True, device=device)
         return loader, loader.set_epoch
     sampler = DistributedSampler(dataset, shuffle=True)
@@ -28,7 +28,7 @@ def make_loader(kind: str, dataset: DFSDataset, batch_size: int, device: torch.d
 
 
 def train(kind: str, dataset: DFSDataset, batch_size: int, epochs: int, device: torch.device):
-    """Trains a small network from the same start, with either loader."""
+    """Trains a small network with one kind of loader, always from the same initial weights."""
     loader, set_epoch = make_loader(kind, dataset, batch_size, device)
     torch.manual_seed(0)
     network = nn.Sequential(
@@ -58,8 +58,8 @@ def main() -> None:
     parser.add_argument("store")
     parser.add_argument("--loader", default=["dfs"], choices=["dfs", "torch"], nargs="+")
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--batch-size", type=int, default=8, help="of each process")
-    parser.add_argument("--device", default="cpu", help="cpu, or cuda: the GPU of each process")
+    parser.add_argument("--batch-size", type=int, default=8, help="clips per batch in each process")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for one GPU per process")
     options = parser.parse_args()
 
     on_gpu = options.device == "cuda"
@@ -68,7 +68,7 @@ def main() -> None:
     dataset = DFSDataset(options.store)
     for kind in options.loader:
         train(kind, dataset, options.batch_size, options.epochs, device)
-    gc.collect()  # DistributedDataParallel refers to itself; it must be gone before its process group
+    gc.collect()  # DistributedDataParallel refers to itself; free it before its process group
     dist.barrier()
     dist.destroy_process_group()
 

@@ -1,7 +1,7 @@
 """The training clips of a store as a LightningDataModule.
 
-DFSLoader has a state, so Lightning's checkpoints resume within an epoch; use
-DataLoader(DFSDataset(self.store), ...) instead for per-clip transforms.
+DFSLoader has a state, so Lightning can resume from a checkpoint within an epoch.
+For per-clip transforms, use DataLoader(DFSDataset(self.store), ...) instead.
 """
 
 import lightning as L

@@ -1,9 +1,9 @@
-"""Stops in the middle of an epoch and goes on with the same batches, with torchdata's StatefulDataLoader.
+"""Stops in the middle of an epoch and resumes with the same batches, using torchdata's StatefulDataLoader.
 
 pip install 'dfs-store[examples]'
 python stateful.py shapes.zarr --steps 3 --workers 2
 
-(DFSLoader has state_dict and load_state_dict of its own and needs no torchdata.)
+(DFSLoader has its own state_dict and load_state_dict, so it does not need torchdata.)
 """
 
 import argparse
@@ -15,7 +15,7 @@ from dfs_store import DFSDataset
 
 
 def make_loader(store: str, batch_size: int, workers: int) -> StatefulDataLoader:
-    """Makes the loader anew, as another process would."""
+    """Creates the loader from scratch, as a new process would."""
     return StatefulDataLoader(
         DFSDataset(store),
         batch_size,
@@ -28,7 +28,7 @@ def make_loader(store: str, batch_size: int, workers: int) -> StatefulDataLoader
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("store")
-    parser.add_argument("--steps", type=int, default=3, help="batches before the stop")
+    parser.add_argument("--steps", type=int, default=3, help="batches before stopping")
     parser.add_argument("--batch-size", type=int, default=2)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--device", default="cpu")
@@ -38,7 +38,7 @@ def main() -> None:
     batches = iter(loader)
     for _ in range(options.steps):
         next(batches)  # ... a training step with clips.to(options.device)
-    state = loader.state_dict()  # goes into your checkpoint, beside the network and the optimizer
+    state = loader.state_dict()  # save it in your checkpoint, with the network and the optimizer
     undisturbed = list(batches)
 
     again = make_loader(options.store, options.batch_size, options.workers)
@@ -48,7 +48,7 @@ def main() -> None:
         torch.equal(clips, other_clips) and torch.equal(labels, other_labels)
         for (clips, labels), (other_clips, other_labels) in zip(resumed, undisturbed, strict=True)
     )
-    print(f"after {options.steps} batches: {len(resumed)} to come, {'the same' if same else 'OTHERS'}")
+    print(f"after {options.steps} batches: {len(resumed)} left, {'the same' if same else 'DIFFERENT'}")
     if not same:
         raise SystemExit(1)
 

@@ -16,7 +16,7 @@ from dfs_store import open_store
 
 
 class Classifier(L.LightningModule):
-    """Two 3-D convolutions and a linear layer, for clips (N, C, T, H, W)."""
+    """Two 3-D convolutions and a linear layer, for clips of shape (N, C, T, H, W)."""
 
     def __init__(self, num_channels: int, num_classes: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("store")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--device", default="auto", help="auto, cpu or gpu, as Lightning calls them")
+    parser.add_argument("--device", default="auto", help="Lightning accelerator: auto, cpu or gpu")
     options = parser.parse_args()
 
     L.seed_everything(0, verbose=False)

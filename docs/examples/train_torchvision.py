@@ -1,4 +1,4 @@
-"""Trains a video network of torchvision from scratch on a store.
+"""Trains a torchvision video network from scratch on a store.
 
 python train_torchvision.py shapes.zarr --model mc3_18 --size 112 --frames 16 --steps 100
 """
@@ -13,7 +13,7 @@ from torchvision.transforms import v2
 
 from dfs_store import DFSDataset, DFSLoader
 
-# What torchvision's video networks were trained with on Kinetics-400.
+# The mean and standard deviation for torchvision's video networks trained on Kinetics-400.
 KINETICS = ((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
 
 
@@ -42,7 +42,7 @@ def main() -> None:
         shuffle=True,
         horizontal_flip=0.5,
         device=options.device,
-        # Gets the whole batch, where it will be used.
+        # Transforms whole batches on the device.
         batch_transform=v2.Resize((options.size, options.size)) if options.size else None,
     )
     # --8<-- [end:loader]

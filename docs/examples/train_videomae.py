@@ -1,10 +1,11 @@
-"""Trains a VideoMAE classifier of Hugging Face, built from its configuration with random weights, on a store.
+"""Trains a Hugging Face VideoMAE classifier with random initial weights on a store.
 
 pip install 'dfs-store[examples]'
 python train_videomae.py shapes.zarr --steps 100
 
-Nothing is downloaded. For pretrained weights, give DFSDataset their normalisation (the processor's image_mean
-and image_std) and frames of their size, and load the network with from_pretrained instead.
+Nothing is downloaded. To use pretrained weights, load the network with from_pretrained instead, pass
+DFSDataset the processor's normalisation (image_mean and image_std), and use frames of the size that the
+network expects.
 """
 
 import argparse
@@ -17,12 +18,12 @@ from dfs_store import DFSDataset, DFSLoader
 
 
 def build(dataset: DFSDataset, patch_size: int) -> VideoMAEForVideoClassification:
-    """Builds a small network for the clips of a dataset."""
+    """Builds a small network for a dataset's clips."""
     channels, height, width = dataset.frame_shape
     if height != width or height % patch_size or dataset.num_frames % 2:
         raise SystemExit(
-            f"VideoMAE takes square frames that patches of {patch_size} fill, and an even number of them; "
-            f"the clips are {dataset.num_frames}x{height}x{width}: choose --patch-size or --frames"
+            f"VideoMAE needs an even number of square frames with sides divisible by {patch_size}, "
+            f"but the clips are {dataset.num_frames}x{height}x{width}; change --patch-size or --frames"
         )
     config = VideoMAEConfig(
         image_size=height,
@@ -51,7 +52,7 @@ def main() -> None:
     options = parser.parse_args()
 
     torch.manual_seed(0)
-    # Hugging Face's video networks take clips (N, T, C, H, W).
+    # Hugging Face's video networks expect clips of shape (N, T, C, H, W).
     dataset = DFSDataset(options.store, layout="TCHW", num_frames=options.frames)
     loader = DFSLoader(dataset, options.batch_size, shuffle=True, device=options.device)
     network = build(dataset, options.patch_size).to(options.device).train()

@@ -75,8 +75,8 @@ def test_videomae(store, tmp_path):
     works = ["train_videomae.py", store, "--steps", 2, "--batch-size", 4]
     said = run(watched(works, ["train_videomae.py", store, "--frames", 5]), tmp_path)
     assert re.search(r"step 2: clips \(4, 8, 3, 16, 16\), loss \d", said)
-    assert "left: VideoMAE takes square frames" in said
-    assert "the clips are 5x16x16: choose --patch-size or --frames" in said
+    assert "left: VideoMAE needs an even number of square frames" in said
+    assert "but the clips are 5x16x16; change --patch-size or --frames" in said
 
 
 def test_distributed(store, tmp_path):
@@ -93,7 +93,7 @@ def test_distributed(store, tmp_path):
 
 def test_stateful(store, tmp_path):
     said = run(watched(*(["stateful.py", store, "--workers", workers] for workers in (0, 2))), tmp_path)
-    assert said == "after 3 batches: 3 to come, the same\n" * 2
+    assert said == "after 3 batches: 3 left, the same\n" * 2
 
 
 RESUMED = """
