@@ -24,7 +24,7 @@ def container_of(place: Place) -> str:
     container = _container_named(place)
     if container is None:
         raise SettingsError(
-            f"{place}: the suffix of a store must be one of {', '.join(SUFFIXES)}, "
+            f"{place}: a store's suffix must be one of {', '.join(SUFFIXES)}, "
             f"got {place.suffix or 'no suffix'}"
         )
     return container
@@ -50,11 +50,11 @@ def open_container(place: Place) -> ContainerReader:
         allowed = ", ".join(SUFFIXES)
         if not isinstance(place, StoreURL) and not place.exists():
             raise StoreNotFoundError(
-                f"{place}: there is no such store; its name must end in {allowed}{collapsed_url(place)}"
+                f"{place}: there is no such store; a store's name must end in {allowed}{collapsed_url(place)}"
             )
-        raise NotAStoreError(f"{place}: is not a store; the name of a store must end in {allowed}")
+        raise NotAStoreError(f"{place} is not a store; a store's name must end in {allowed}")
     if isinstance(place, Path) and (problem := pointer_problem(place)):
-        raise NotAStoreError(f"{place}: {problem}")
+        raise NotAStoreError(f"{place} {problem}")
     # Imported lazily: a Zarr store must open without h5py, and a local one without fsspec.
     if container == "hdf5":
         from dfs_store.format.hdf5.reader import Hdf5Reader

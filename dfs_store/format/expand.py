@@ -64,7 +64,9 @@ def _blosc(stored: Bytes, size_bytes: int) -> Bytes:
     expanded, _, compressed = stored[4:_BLOSC_HEADER_BYTES].view("<u4").tolist()
     # The decoder is not given the size of its input, and would read past the end.
     if compressed != stored.size:
-        raise ValueError(f"its header states {compressed:,} compressed bytes, but it has {stored.size:,}")
+        raise ValueError(
+            f"its header states {compressed:,} compressed bytes, but the chunk has {stored.size:,}"
+        )
     if expanded != size_bytes:
         raise ValueError(_other_size(expanded, size_bytes))
     found = np.empty(size_bytes, dtype=np.uint8)
@@ -104,4 +106,4 @@ def check_lzf(stored: Bytes, size_bytes: int) -> None:
 
 def _other_size(found: int, size_bytes: int) -> str:
     amount = f"{found:,}" if found <= size_bytes else f"more than {size_bytes:,}"
-    return f"decompresses to {amount} bytes, but a chunk has {size_bytes:,}"
+    return f"it decompresses to {amount} bytes, but must decompress to {size_bytes:,}"

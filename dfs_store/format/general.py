@@ -37,8 +37,8 @@ def check_small(where: str, claimed_bytes: int, limit_bytes: int) -> None:
     """Raises DamagedStoreError if an array is too large to be read at once."""
     if claimed_bytes > limit_bytes:
         raise DamagedStoreError(
-            f"{where} needs {claimed_bytes:,} bytes, but the limit is {limit_bytes:,} for an array that "
-            "is chunked or compressed; store it in one uncompressed piece"
+            f"{where} needs {claimed_bytes:,} bytes, but a chunked or compressed array may need at most "
+            f"{limit_bytes:,}; store the array in one uncompressed piece"
         )
 
 
@@ -56,23 +56,24 @@ def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsi
         DamagedStoreError: the chunks are too large, or there are too many of them.
     """
     if len(chunks) != len(shape) or min(chunks, default=1) < 1:
-        raise DamagedStoreError(f"{where}: chunks of {tuple(chunks)} do not fit shape {tuple(shape)}")
+        raise DamagedStoreError(
+            f"{where}: chunks of shape {tuple(chunks)} do not fit the array's shape {tuple(shape)}"
+        )
     size_bytes = math.prod(chunks) * itemsize
     read = (min(rows, shape[0]), *shape[1:])
     count = math.prod(-(-side // chunk) for side, chunk in zip(read, chunks, strict=True))
     most = max(_MAX_CHUNKS, math.prod(read) * itemsize // _SMALL_CHUNK_BYTES)
     if count > most:
         raise DamagedStoreError(
-            f"{where}: has {count:,} chunks, but at most {most:,} may be read at once; "
-            "store it in larger chunks"
+            f"{where} has {count:,} chunks, but at most {most:,} may be read at once; use larger chunks"
         )
     inside = all(chunk <= max(side, 1) for chunk, side in zip(chunks, shape, strict=True))
     limit = MAX_FRAME_BYTES if inside else _MAX_OVERHANG_BYTES
     together = max(1, min(count, _AT_ONCE))
     if size_bytes * together > limit or size_bytes * count > _MAX_READ_BYTES:
         raise DamagedStoreError(
-            f"{where}: {count:,} chunks of {tuple(chunks)} take {size_bytes:,} bytes each, but at most "
-            f"{limit:,} may be decompressed at a time, and {_MAX_READ_BYTES:,} per read; store it in smaller "
+            f"{where}: {count:,} chunks of shape {tuple(chunks)} take {size_bytes:,} bytes each, but at most "
+            f"{limit:,} bytes may be decompressed at a time, and {_MAX_READ_BYTES:,} per read; use smaller "
             "chunks"
         )
 
@@ -81,12 +82,13 @@ def check_rows(where: str, name: str, shape: Sequence[int], dtype: str) -> None:
     """Raises DamagedStoreError unless the format allows the large array's dimensions and dtype."""
     if name == CODED and (dtype != "uint8" or len(shape) != 1):
         raise DamagedStoreError(
-            f"{where}: {CODED} must have one dimension of uint8, got shape {tuple(shape)} of {dtype[:80]}"
+            f"{where}: {CODED} must be a one-dimensional uint8 array, got shape {tuple(shape)} and dtype "
+            f"{dtype[:80]}"
         )
     if name == FRAMES and (dtype not in FRAME_DTYPES or len(shape) != 4):
         raise DamagedStoreError(
-            f"{where}: {FRAMES} must have four dimensions of little-endian {', '.join(FRAME_DTYPES)}, "
-            f"got shape {tuple(shape)} of {dtype[:80]}"
+            f"{where}: {FRAMES} must be a four-dimensional array of little-endian {', '.join(FRAME_DTYPES)}, "
+            f"got shape {tuple(shape)} and dtype {dtype[:80]}"
         )
 
 
@@ -99,7 +101,7 @@ def check_row_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], it
     count = -(-shape[0] // chunks[0])
     if len(shape) == 1 and count > (most := max(_MAX_CHUNKS, shape[0] // _SMALL_CHUNK_BYTES)):
         raise DamagedStoreError(
-            f"{where}: has {count:,} chunks, but at most {most:,} are allowed; store it in larger chunks"
+            f"{where} has {count:,} chunks, but at most {most:,} are allowed; use larger chunks"
         )
 
 

@@ -124,7 +124,7 @@ def check_version(attributes: object, path: object) -> None:
         )
     if int(parts[1]) > int(FORMAT_VERSION.split(".")[0]):
         raise NewerFormatError(
-            f"{path}: has format version {version}, but this version of dfs-store reads up to 1.x; "
+            f"{path} has format version {version}, but this version of dfs-store supports up to 1.x; "
             "upgrade dfs-store (pip install --upgrade dfs-store) to read it"
         )
 
@@ -196,7 +196,7 @@ def _check_encoding_known(attributes: dict[str, Any], path: object) -> None:
     name = about.get("name") if isinstance(about, dict) else None
     if isinstance(name, str) and name not in FRAME_ENCODINGS:
         raise NewerFormatError(
-            f"{path}: its key frames are encoded as {_shown(name)}, but this version of dfs-store reads only "
+            f"{path} has key frames encoded as {_shown(name)}, but this version of dfs-store reads only "
             f"{', '.join(FRAME_ENCODINGS)}; upgrade dfs-store (pip install --upgrade dfs-store) to read it"
         )
 
@@ -216,7 +216,9 @@ def _encoding_problems(value: object, shape: list[int] | None) -> list[str]:
     if shape is not None and shape[0] != CODED_CHANNELS:
         problems.append(f"encoded frames must have {CODED_CHANNELS} channels (RGB), got {shape[0]}")
     if shape is not None and max(shape[1:]) > MAX_CODED_SIDE:
-        problems.append(f"encoded frames must have at most {MAX_CODED_SIDE} rows and columns, got {shape}")
+        problems.append(
+            f"encoded frames must have at most {MAX_CODED_SIDE} rows and columns, got shape {shape}"
+        )
     return problems
 
 

@@ -360,7 +360,7 @@ class KeyFrameStore:
         start, stop = self._bounds(clip)
         self._check_span(start, stop)
         if self.frame_encoding is None:
-            raise SettingsError(f"{self.path}: its key frames are not stored as image files; use key_frames")
+            raise SettingsError(f"{self.path}: key frames are not stored as image files; use key_frames")
         from dfs_store.format.coded.frames import CodedFrames
 
         assert isinstance(self._frames, CodedFrames)
@@ -474,4 +474,4 @@ def _reopen(path: str, digest: str, max_clip_bytes: int | None) -> KeyFrameStore
 
 
 def _replaced(path: str) -> DamagedStoreError:
-    return DamagedStoreError(f"{path}: was replaced by another store since it was opened; open it again")
+    return DamagedStoreError(f"{path} was replaced by a different store after it was opened; open it again")

@@ -203,8 +203,8 @@ class StoreWriter:
         ):
             raise ClipError(
                 f"stored frames must have shape (K, {', '.join(map(str, self._frame_shape))}) and dtype "
-                f"{self.dtype}, got {stored.frames.shape} and {stored.frames.dtype}; scale and zero must be "
-                "given for uint8 only"
+                f"{self.dtype}, got shape {stored.frames.shape} and dtype {stored.frames.dtype}; pass scale "
+                "and zero only for uint8"
             )
         if self.encoding is not None:
             raise ClipError(f"frames of this store are encoded as {self.encoding.name}; use append_encoded")
@@ -233,7 +233,7 @@ class StoreWriter:
         wanted = count if self.encoding is not None and self.encoding.unit == "frame" else 1
         if self.encoding is None or len(files) != wanted or not all(files):
             raise ClipError(
-                f"a clip of {count} key frames must be given as {wanted} non-empty files in the "
+                f"a clip of {count} key frames must be passed as {wanted} non-empty files in the "
                 f"store's encoding {self.encoding and self.encoding.name}; got {len(files)}"
             )
         self._check_files(count, max(map(len, files)))
@@ -327,7 +327,7 @@ class StoreWriter:
         given = frozenset(name for name, value in values.items() if value is not None)
         for name in sorted(given ^ (given if self._optional is None else self._optional)):
             raise ClipError(
-                f"{name} must be given for all clips of a store or for none; "
+                f"{name} must be passed for all clips of a store or for none; "
                 f"clip {len(self._counts)} is the first to differ"
             )
         return given

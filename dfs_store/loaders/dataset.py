@@ -327,7 +327,7 @@ def _places(path: StorePath | Sequence[StorePath]) -> list[Place]:
     if isinstance(path, str | os.PathLike):
         return [locate(path).absolute()]
     if not isinstance(path, Sequence) or not all(isinstance(part, str | os.PathLike) for part in path):
-        raise SettingsError(f"path must be the path of a store, or a list of them, got {path!r}")
+        raise SettingsError(f"path must be a store path or a list of store paths, got {path!r}")
     if not path:
         raise SettingsError("path must name at least one store, got an empty list")
     return [locate(part).absolute() for part in path]

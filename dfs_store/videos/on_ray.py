@@ -94,7 +94,9 @@ def _imported() -> Any:  # noqa: ANN401 - Ray's types are its own
         import ray
         import ray.exceptions
     except ImportError as error:
-        raise MissingDependencyError("--engine ray needs ray: pip install 'dfs-store[ray]'") from error
+        raise MissingDependencyError(
+            "--engine ray needs Ray, which is not installed; install it with: pip install 'dfs-store[ray]'"
+        ) from error
     return ray
 
 

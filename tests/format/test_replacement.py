@@ -202,7 +202,7 @@ def test_native_arrays_of_a_replaced_store_are_not_reported_as_damaged(tmp_path)
             writer.write_native("test", {"numbers": np.full(3, value, dtype=np.int32)})
         if value == 1:
             store = open_store(path)
-    with pytest.raises(DamagedStoreError, match="was replaced by another store"):
+    with pytest.raises(DamagedStoreError, match="was replaced by a different store"):
         store.native_arrays()
 
 

@@ -72,7 +72,7 @@ def examine(path: Place, *, thorough: bool = False) -> Examination:
         if not reader.was_replaced(suspected=bool(found.problems)):
             return found
     raise DamagedStoreError(
-        f"{path}: was replaced {_MOST_TRIES} times while it was being opened; try again later"
+        f"{path} was replaced {_MOST_TRIES} times while it was being opened; try again later"
     )
 
 
@@ -105,7 +105,7 @@ def _check_arrays(found: Examination, *, thorough: bool) -> None:
     _read_arrays(found)
     if not encoded and rows.shape[1:] != header.frame_shape:
         found.problems.append(
-            Problem(f"{FRAMES} must have frames of {header.frame_shape}, got {rows.shape[1:]}")
+            Problem(f"{FRAMES} must have frames of shape {header.frame_shape}, got {rows.shape[1:]}")
         )
     if not found.problems:
         found.problems += _array_problems(header, found.arrays, rows)
@@ -154,7 +154,7 @@ def _check_digest(found: Examination, rows: RowSource) -> None:
         found.problems.append(
             Problem(
                 f"the digest of the small arrays and attributes is {digest}, but the header states "
-                f"{found.header.digest}; an array or an attribute was altered"
+                f"{found.header.digest}; an array or attribute was altered"
             )
         )
 
@@ -168,7 +168,7 @@ def _check_native(found: Examination) -> None:
     if claimed > limit:
         found.problems.append(
             Problem(
-                f"the header claims {claimed:,} bytes of native arrays, but the whole store has {real:,}",
+                f"the header claims {claimed:,} bytes of native arrays, but the store has only {real:,}",
                 NATIVE,
             )
         )

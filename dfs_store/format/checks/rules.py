@@ -61,7 +61,7 @@ def array_problems(
         yield Problem(f"the array {name} is missing", name)
     if dtype != "uint8":
         for name in sorted({"scale", "zero"} & arrays.keys()):
-            yield Problem(f"{name} is allowed only with uint8 key frames, but they are {dtype}", name)
+            yield Problem(f"{name} is allowed only with uint8 frames, but key_frames are {dtype}", name)
     if header.frame_encoding is None and "coded_offsets" in arrays:
         yield Problem("coded_offsets is allowed only with coded_frames", "coded_offsets")
         return
@@ -111,12 +111,14 @@ def _offset_problems(offsets: npt.NDArray[np.int64], end: int, name: str = "offs
         yield Problem(f"{name} must start at 0, got {offsets[0]}", name, 0)
     if offsets[-1] != end:
         yield Problem(
-            f"{name} must end at the number of {what} {end}, got {offsets[-1]}", name, offsets.size - 2
+            f"{name} must end at the number of {what} ({end}), got {offsets[-1]}", name, offsets.size - 2
         )
     # Compared, not subtracted: a difference of two int64 could overflow.
     for clip in _first(offsets[1:] <= offsets[:-1]):
         yield Problem(
-            f"{name} must increase by at least 1, got {offsets[clip]} then {offsets[clip + 1]}", name, clip
+            f"{name} must increase by at least 1, got {offsets[clip]} followed by {offsets[clip + 1]}",
+            name,
+            clip,
         )
 
 
@@ -125,8 +127,8 @@ def coded_file_problem(frames: int, size_bytes: int, frame_shape: tuple[int, int
     decoded = frames * math.prod(frame_shape)
     if decoded > MAX_DECODED_BYTES:
         return (
-            f"the decoded frames of an image file must have at most {MAX_DECODED_BYTES:,} bytes, got "
-            f"{frames:,} frames with {decoded:,} bytes"
+            f"an image file must decode to at most {MAX_DECODED_BYTES:,} bytes, got {decoded:,} bytes "
+            f"({frames:,} frames)"
         )
     limit = _file_limit(frames, frame_shape)
     if size_bytes > limit:

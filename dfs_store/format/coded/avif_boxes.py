@@ -78,7 +78,7 @@ class Boxes:
             if size < _HEADER.size or last > end:
                 raise ValueError(f"its box {name!r} does not fit into the file")
             if name not in left:
-                raise ValueError(f"its box {name!r} is not allowed there, or not allowed twice")
+                raise ValueError(f"its box {name!r} is not allowed there, or occurs too often")
             left.remove(name)
             self._found.setdefault(name, []).append((first, last))
             if name in _CONTENTS:
@@ -95,15 +95,15 @@ def check_file(data: bytes, count: int, height: int, width: int) -> None:
     boxes = Boxes(data)
     for name, size in boxes.leaves:
         if name != b"mdat" and size > _MOST_BYTES + _PER_FRAME.get(name, 0) * count:
-            raise ValueError(f"its box {name!r} is too large, {size:,} bytes")
+            raise ValueError(f"its box {name!r} is too large ({size:,} bytes)")
     for name in _STILL + _SEQUENCE:
         times = int(name in _STILL or count > 1)
         if len(boxes.find(name)) != times:
-            raise ValueError(f"it must have {times} boxes {name!r} for {count} frames")
+            raise ValueError(f"with {count} frames, it must have {'one' if times else 'no'} {name!r} box")
     start, end = boxes.find(b"mdat")[0]
     sizes = _sample_sizes(data, boxes, count, start) if count > 1 else [end - start]
     if sum(sizes) != end - start or min(sizes) < 1:
-        raise ValueError("its samples must fill the box mdat")
+        raise ValueError("its samples must fill the mdat box")
     # The first frame is also the only item of the file, its still image.
     _check_item(data, boxes, (start, sizes[0]))
     _check_picture_size(data, boxes, height, width)
@@ -121,7 +121,7 @@ def _sample_sizes(data: bytes, boxes: Boxes, count: int, start: int) -> list[int
     )
     # One entry for all frames, because libavif searches the table of times from its start for every frame.
     if times[:2] != [1, count] or chunks != [1, 1, count, 1] or offsets != [1, start]:
-        raise ValueError(f"it must be a sequence of {count} frames in one piece")
+        raise ValueError(f"it must be one contiguous sequence of {count} frames")
     uniform, number, *each = sizes
     if number != count or (each and uniform) or len(each) not in (0, count):
         raise ValueError(f"it must be a sequence of {count} frames, got {number}")
@@ -158,7 +158,7 @@ def _check_picture_size(data: bytes, boxes: Boxes, height: int, width: int) -> N
         found.append(data[tracks[0][1] - 8 : tracks[0][1]])
         wanted.append(struct.pack(">4H", width, 0, height, 0))
     if found != wanted:
-        raise ValueError(f"its frames must be {height}x{width}, but its boxes state another size")
+        raise ValueError(f"its frames must be {height}x{width}, but its boxes state a different size")
 
 
 def _check_sample(data: bytes, height: int, width: int) -> list[int]:
@@ -233,5 +233,5 @@ def _sequence_size(data: bytes) -> tuple[int, int]:
     width, height = bits.take(width_bits) + 1, bits.take(height_bits) + 1
     # A frame may state its own size in this number of bits, which at most quadruples the memory.
     if (width_bits, height_bits) != (max(1, (width - 1).bit_length()), max(1, (height - 1).bit_length())):
-        raise ValueError("its AV1 stream must state sizes in as few bits as they need")
+        raise ValueError("its AV1 stream must state sizes in as few bits as possible")
     return height, width

@@ -69,8 +69,8 @@ def decode_file(
 def _check_support(name: str) -> None:
     if not features.check(name):
         raise MissingDependencyError(
-            f"key frames stored as {name} require a Pillow that supports it, such as the wheels of Pillow "
-            "11.3 or later; install one with: pip install --upgrade pillow"
+            f"key frames stored as {name} require a build of Pillow that supports it, such as the wheels of "
+            "Pillow 11.3 or later; install one with: pip install --upgrade pillow"
         )
 
 

@@ -49,7 +49,7 @@ def _size(data: bytes) -> tuple[int, int]:
         raise ValueError("the file must be a simple WebP file with one VP8 chunk")
     claimed = int.from_bytes(data[_HEADER_BYTES + 4 : _HEADER_BYTES + _CHUNK_BYTES], "little")
     if int.from_bytes(riff[4:8], "little") + _CHUNK_BYTES != len(data) or claimed + claimed % 2 != len(body):
-        raise ValueError(f"the file has {len(data):,} bytes, but its header states another size")
+        raise ValueError(f"the file has {len(data):,} bytes, but its header states a different size")
     if len(body) < 10 or body[3:6] != _START_CODE:
         raise ValueError("the VP8 chunk does not begin with a key frame")
     # The two highest bits of each number request upscaling, so the comparison requires them to be 0.

@@ -69,7 +69,7 @@ def copy_store(
         labels = {store.class_names.index(name): number for number, name in enumerate(kept)}
         clips = [clip for clip in kept_clips(store, without) if int(store.labels[clip]) in labels]
         if not clips:
-            raise SettingsError(f"{store.path}: no clips are left; keep at least one")
+            raise SettingsError(f"{store.path}: no clips are left; keep at least one clip")
         attributes = {key: value for key, value in store.attributes.items() if key not in RESERVED_KEYS}
         if len(clips) < len(store):
             attributes["provenance"] = _subset_provenance(store, clips)
@@ -227,7 +227,7 @@ def kept_classes(store: KeyFrameStore, classes: Sequence[str] | None) -> list[st
     unknown = sorted(wanted - set(store.class_names))
     if unknown:
         raise SettingsError(
-            f"classes must be in the store ({', '.join(store.class_names)}), "
+            f"classes must be classes of the store ({', '.join(store.class_names)}), "
             f"got {', '.join(unknown)}{did_you_mean(unknown[0], store.class_names)}"
         )
     return [name for name in store.class_names if name in wanted]
@@ -241,6 +241,6 @@ def kept_clips(store: KeyFrameStore, without: Sequence[int]) -> list[int]:
     """
     unknown = [number for number in without if not 0 <= number < len(store)]
     if unknown:
-        raise SettingsError(f"clips to skip must be numbers in 0..{len(store) - 1}, got {unknown[0]}")
+        raise SettingsError(f"clips to skip must be clip numbers in 0..{len(store) - 1}, got {unknown[0]}")
     left_out = set(without)
     return [clip for clip in range(len(store)) if clip not in left_out]

@@ -44,7 +44,7 @@ def repair_store(
     fatal = [each for each in found.problems if each.frames is None and each.file != NATIVE]
     if fatal or found.frames is None:
         raise DamagedStoreError(
-            f"{source}: cannot be repaired: {fatal[0].message}. The arrays that assign key frames to clips "
+            f"{source} cannot be repaired: {fatal[0].message}. The arrays that assign key frames to clips "
             "must be intact; use another copy of the store, or condense again"
         )
     frames, header = found.frames, found.header
@@ -53,7 +53,7 @@ def repair_store(
         lost = _lost_clips(found, frames)
         num_clips = found.arrays["labels"].size
         if len(lost) == num_clips:
-            raise DamagedStoreError(f"{source}: cannot be repaired: all {num_clips:,} clips are damaged")
+            raise DamagedStoreError(f"{source} cannot be repaired: all {num_clips:,} clips are damaged")
         findings = [
             new_finding(found, f"left out: {message}", frames.file_of(int(store.offsets[clip])), clip)
             for clip, message in lost.items()
@@ -98,7 +98,7 @@ def _copy_native(found: Examination, writer: StoreWriter, *, whole: bool) -> lis
     """Copies the native arrays, which belong to all clips together, or reports their omission."""
     if found.header.native is None:
         return []
-    reason = "they belong to all clips together, and some are left out"
+    reason = "they belong to all clips together, and some clips were left out"
     arrays = {}
     if whole:
         for name, values in read_native(found.reader, found.header):

@@ -50,8 +50,8 @@ def place_of(dataset: h5py.Dataset, mapped: ByteSource, path: Place) -> int:
         raise DamagedStoreError(f"{path}: {name} was never written; the file contains no data for it")
     if offset + claimed > size:
         raise DamagedStoreError(
-            f"{path}: {name} of shape {dataset.shape} needs bytes {offset:,} + {claimed:,}, "
-            f"but the file has {size:,}"
+            f"{path}: {name} of shape {dataset.shape} needs {claimed:,} bytes at offset {offset:,}, "
+            f"but the file has only {size:,} bytes"
         )
     return int(offset)
 
@@ -84,7 +84,7 @@ class _MappedBytes(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
         stop = self._place + len(buffer)
         if not 0 <= self._place <= stop <= self._mapped.size_bytes:
-            raise OSError(f"bytes {self._place:,} + {len(buffer):,} are outside the file")
+            raise OSError(f"{len(buffer):,} bytes at offset {self._place:,} are outside the file")
         part = self._mapped.part(self._place, stop)
         buffer[:] = part.data
         self._place += part.size

@@ -54,13 +54,13 @@ class Hdf5Reader:
         else:
             start = _first_bytes(path)
         if start != _SIGNATURE:
-            raise NotAStoreError(f"{path}: is not a store, because it does not begin with the HDF5 signature")
+            raise NotAStoreError(f"{path} does not begin with the HDF5 signature, so it is not a store")
 
     def attributes(self) -> Any:  # noqa: ANN401 - any JSON
         """Returns the parsed header, the dataset `dfs_store`."""
         text = self._array(ATTRIBUTE, np.dtype("|u1"), MAX_HEADER_BYTES)
         if text is None:
-            raise NotAStoreError(f"{self.path}: is an HDF5 file without {ATTRIBUTE!r}, so it is not a store")
+            raise NotAStoreError(f"{self.path} is an HDF5 file without {ATTRIBUTE!r}, so it is not a store")
         try:
             return parse_json(text.tobytes())
         except ValueError as error:
@@ -84,7 +84,7 @@ class Hdf5Reader:
             if dataset.dtype != wanted or not dataset.shape:
                 raise DamagedStoreError(
                     f"{where} must be an array of little-endian {wanted.name}, "
-                    f"got shape {dataset.shape} of {dataset.dtype.str}"
+                    f"got shape {dataset.shape} and dtype {dataset.dtype.str}"
                 )
             if shape is not None and dataset.shape != shape:
                 raise DamagedStoreError(f"{where} must have shape {shape}, got {dataset.shape}")
@@ -146,7 +146,7 @@ def _first_bytes(path: Path) -> bytes:
         with opened(str(path), lambda name: open(name, "rb")) as file:
             return file.read(len(_SIGNATURE))
     except OSError as error:
-        raise NotAStoreError(f"{path}: cannot be read ({error.strerror})") from error
+        raise NotAStoreError(f"{path} cannot be read ({error.strerror})") from error
 
 
 def _dataset(file: h5py.File, name: str, path: Place) -> h5py.Dataset | None:

@@ -330,4 +330,4 @@ def output_error(error: OSError | RuntimeError, path: Place | str) -> DFSError:
         )
     if number == errno.ENAMETOOLONG:
         return SettingsError(f"{path}: the name is too long for the file system; choose a shorter one")
-    return OutputNotWritableError(f"{path}: cannot be written ({reason}); choose another path")
+    return OutputNotWritableError(f"{path} cannot be written ({reason}); choose another path")

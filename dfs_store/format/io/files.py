@@ -47,12 +47,12 @@ Bytes = npt.NDArray[np.uint8]
 
 def missing(where: str, kind: str = "object") -> DamagedStoreError:
     """Returns the error for a missing object on a server, or a missing member of an archive."""
-    return DamagedStoreError(f"{where}: is missing or unreadable (no such {kind})")
+    return DamagedStoreError(f"{where} is missing or unreadable (no such {kind})")
 
 
 def too_short(where: str, size_bytes: int, needed_bytes: int) -> DamagedStoreError:
     """Returns the error for a file that is shorter than needed."""
-    return DamagedStoreError(f"{where}: is truncated: it has {size_bytes:,} bytes, not {needed_bytes:,}")
+    return DamagedStoreError(f"{where} is truncated: it has {size_bytes:,} bytes, not {needed_bytes:,}")
 
 
 def stat_store(place: Path) -> os.stat_result:
@@ -67,7 +67,7 @@ def stat_store(place: Path) -> os.stat_result:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreNotFoundError(f"{place}: there is no such store{collapsed_url(place)}") from error
     except OSError as error:
-        raise NotAStoreError(f"{place}: cannot be read ({error.strerror})") from error
+        raise NotAStoreError(f"{place} cannot be read ({error.strerror})") from error
 
 
 class ByteSource:
@@ -129,15 +129,15 @@ def inside(root: str, relative: str) -> tuple[str, int]:
             real = os.path.realpath(path)
             if not real.startswith(root.rstrip(os.sep) + os.sep):
                 raise DamagedStoreError(
-                    f"{path}: is a link to {real}, outside the store; a store must contain all its files"
+                    f"{path} is a link to {real}, outside the store; a store must contain all its files"
                 )
             path, found = real, os.stat(real)
     except OSError as error:
-        raise DamagedStoreError(f"{path}: is missing or unreadable ({error.strerror})") from error
+        raise DamagedStoreError(f"{path} is missing or unreadable ({error.strerror})") from error
     if not stat.S_ISREG(found.st_mode):
-        raise DamagedStoreError(f"{path}: is not a regular file")
+        raise DamagedStoreError(f"{path} is not a regular file")
     if problem := pointer_problem(path, found.st_size):
-        raise DamagedStoreError(f"{path}: {problem}")
+        raise DamagedStoreError(f"{path} {problem}")
     return path, found.st_size
 
 
@@ -152,7 +152,7 @@ def read_at(path: str, offset: int, count_bytes: int) -> bytes:
             file.seek(offset)
             data = file.read(count_bytes)
     except OSError as error:
-        raise DamagedStoreError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DamagedStoreError(f"{path} cannot be read ({error.strerror})") from error
     if len(data) != count_bytes:
         raise too_short(path, offset + len(data), offset + count_bytes)
     return data
@@ -170,7 +170,7 @@ def opened(path: str, act: Callable[[str], Opened]) -> Opened:
     except OSError as error:
         if error.errno in (errno.ENOMEM, errno.ENFILE):
             raise DFSError(
-                f"{path}: cannot be opened because the system is out of resources ({error.strerror})"
+                f"{path} cannot be opened because the system is out of resources ({error.strerror})"
             ) from error
         if error.errno != errno.EMFILE:
             raise
@@ -184,7 +184,7 @@ def opened(path: str, act: Callable[[str], Opened]) -> Opened:
             raise
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         raise DFSError(
-            f"{path}: cannot be opened because this process already has the maximum of {soft:,} open files, "
+            f"{path} cannot be opened because this process already has the maximum of {soft:,} open files, "
             "and a store needs one for each file of key_frames; raise the limit (ulimit -n), or open fewer "
             "stores"
         ) from error
@@ -213,7 +213,7 @@ class MappedFile(ByteSource):
         try:
             self._map = opened(path, _map)
         except (OSError, ValueError) as error:
-            raise DamagedStoreError(f"{path}: cannot be memory-mapped ({error})") from error
+            raise DamagedStoreError(f"{path} cannot be memory-mapped ({error})") from error
         self._bytes = np.frombuffer(self._map, dtype=np.uint8)
         self.size_bytes = self._bytes.size
 
@@ -224,7 +224,7 @@ class MappedFile(ByteSource):
             DamagedStoreError: the file was truncated, so that reading the view would crash the process.
         """
         if self._map.size() < self.size_bytes:
-            raise DamagedStoreError(f"{self._path}: was truncated after the store was opened")
+            raise DamagedStoreError(f"{self._path} was truncated after the store was opened")
         return self._bytes
 
     def part(self, start: int, stop: int) -> Bytes:

@@ -94,7 +94,7 @@ def absolute_text(place: Place) -> str:
 def collapsed_url(place: Place) -> str:
     """Returns a hint for an error message if `pathlib` has removed a slash from a URL, otherwise ""."""
     found = None if isinstance(place, StoreURL) else _COLLAPSED.search(str(place))
-    return f"; pass a URL as a string ({found[1]}://...), since pathlib drops a slash" if found else ""
+    return f"; pass a URL as a string ({found[1]}://...), because pathlib drops a slash" if found else ""
 
 
 def local_beside(out: str | os.PathLike[str], ending: str = "") -> Path:

@@ -87,7 +87,7 @@ def read_named(path: str | os.PathLike[str], most_bytes: int, seconds: float = _
 def _next(file: io.FileIO, end: float, path: str | os.PathLike[str], *, waits: bool) -> bytes:
     while True:
         if waits and not select.select([file], [], [], max(0.0, end - time.monotonic()))[0]:
-            raise OSError(errno.ETIMEDOUT, "it did not end in time", os.fspath(path))
+            raise OSError(errno.ETIMEDOUT, "reading it took too long", os.fspath(path))
         part = file.read(_PIECE_BYTES)
         if part is not None:
             return part

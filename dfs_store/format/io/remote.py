@@ -120,8 +120,8 @@ class Remote:
     def _known(self, size: object) -> int:
         if not isinstance(size, int):
             raise StoreUnreachableError(
-                f"{self.where()}: the server does not report its size, so it cannot be read in parts; "
-                "download the store"
+                f"{self.where()}: the server does not report the file's size, so the file cannot be read in "
+                "parts; download the store"
             )
         return size
 
@@ -257,8 +257,9 @@ class Remote:
     def _no_ranges(self, name: str, size_bytes: int | None) -> StoreUnreachableError:
         size = "" if size_bytes is None else f", and the file has {size_bytes:,} bytes"
         return StoreUnreachableError(
-            f"{self.where(name)}: the server does not support ranges{size}; at most {_SMALL_BYTES:,} bytes "
-            f"are downloaded whole. Download the store, or let fsspec do it: simplecache::{self.place}"
+            f"{self.where(name)}: the server does not support range requests{size}; only files of at most "
+            f"{_SMALL_BYTES:,} bytes are downloaded whole. Download the store, or let fsspec do it: "
+            f"simplecache::{self.place}"
         )
 
     @contextmanager
@@ -284,10 +285,10 @@ class Remote:
     def _unreachable(self, name: str, reason: str, *, refused: bool) -> StoreUnreachableError:
         if refused:
             return StoreUnreachableError(
-                f"{self.where(name)}: the server refuses access ({reason}); {CREDENTIALS}"
+                f"{self.where(name)}: the server denies access ({reason}); {CREDENTIALS}"
             )
         return StoreUnreachableError(
-            f"{self.where(name)}: cannot be read now ({reason}); check that the server can be reached, and "
+            f"{self.where(name)} cannot be read now ({reason}); check that the server can be reached, and "
             "try again"
         )
 
@@ -313,7 +314,7 @@ def _connect(place: StoreURL) -> tuple[Any, str]:
         ) from error
     except ValueError as error:
         raise SettingsError(
-            f"{place}: cannot be opened ({error}); the URL of a store must begin with s3://, gs://, https:// "
+            f"{place} cannot be opened ({error}); the URL of a store must begin with s3://, gs://, https:// "
             "or another protocol that fsspec supports"
         ) from error
     except Exception as error:

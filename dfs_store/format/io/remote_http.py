@@ -118,7 +118,7 @@ def _check_range(response: Any, start: int) -> None:  # noqa: ANN401
     answered = response.headers.get("Content-Range", "")
     if start >= 0 and not answered.startswith(f"bytes {start}-"):
         raise OSError(
-            f"the request was for bytes from {start:,}, but the server sent {answered or 'others'!r}"
+            f"bytes from {start:,} were requested, but the server sent {answered or 'no Content-Range'}"
         )
 
 

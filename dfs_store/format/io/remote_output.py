@@ -58,7 +58,7 @@ def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
             )
         if there is not None and not _is_replaceable(remote, there):
             raise OutputExistsError(
-                f"{place}: exists and is not a store, so it is not overwritten; remove it yourself"
+                f"{place} exists and is not a store, so it was not overwritten; remove it first"
             )
         folder, _, name = remote.path().rpartition("/")
         probe = f"{folder}/.{name}.{secrets.token_hex(4)}.partial"
@@ -114,18 +114,18 @@ def _writing_error(error: Exception, place: StoreURL) -> DFSError:
     if isinstance(error, FileExistsError):
         return OutputExistsError(
             f"{place}: another process wrote to this URL first, and its store was not replaced; choose "
-            "another URL, or overwrite it"
+            "another URL, or overwrite the store"
         )
     if isinstance(error, FileNotFoundError):
         return OutputNotWritableError(
             f"{place}: its bucket or folder does not exist ({reason}); create it first"
         )
     if is_refusal(error):
-        return OutputNotWritableError(f"{place}: the server refuses to write it ({reason}); {CREDENTIALS}")
+        return OutputNotWritableError(f"{place}: the server denies write access ({reason}); {CREDENTIALS}")
     if isinstance(error, NotImplementedError):
         return OutputNotWritableError(f"{place}: this protocol is read-only; choose another one")
     return StoreUnreachableError(
-        f"{place}: cannot be written now ({reason}); check that the server can be reached, and try again"
+        f"{place} cannot be written now ({reason}); check that the server can be reached, and try again"
     )
 
 
@@ -152,7 +152,7 @@ class RemoteTransaction:
             self._spool = Path(tempfile.mkdtemp(prefix="dfs-store-"))
         except OSError as error:
             raise OutputNotWritableError(
-                f"{self.shown}: is first written to a temporary local folder, which cannot be created "
+                f"{self.shown} is first written to a temporary local folder, which cannot be created "
                 f"({error.strerror}); set TMPDIR to a writable folder"
             ) from error
         return self._spool / self.shown.name
@@ -259,7 +259,7 @@ class RemoteTransaction:
             failure = _writing_error(error, self.shown)
             raise type(failure)(
                 f"{failure}; the new store is complete at {system.unstrip_protocol(staging)}, and the old "
-                "one is partly replaced; copy the new store over it, or write it again"
+                "one is partly replaced; copy the new store over the old one, or write it again"
             ) from error
         kept = {f"{target}/{name}" for name in (*names, ZARR_JSON)}
         for path in [*(former - kept), *(f"{staging}/{name}" for name in (*names, ZARR_JSON))]:

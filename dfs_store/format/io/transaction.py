@@ -84,7 +84,7 @@ def check_local_output(
                 )
             if not is_ours(target):
                 raise OutputExistsError(
-                    f"{shown}: exists and is {otherwise}, so it is not overwritten; remove it yourself"
+                    f"{shown} exists and is {otherwise}, so it was not overwritten; remove it first"
                 )
         folder = target.parent
         if folder.exists() and not folder.is_dir():
@@ -185,7 +185,7 @@ class Transaction:
             if error.errno in _TAKEN:
                 raise OutputExistsError(
                     f"{self.shown}: another process wrote to this path first, and its output was not "
-                    "replaced; choose another path, or overwrite it"
+                    "replaced; choose another path, or overwrite the output"
                 ) from error
             raise output_error(error, self.shown) from error
         self.abort()

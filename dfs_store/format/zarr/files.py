@@ -40,7 +40,7 @@ class ZarrFiles:
         size = self.size_of(name)
         if size > limit_bytes:
             raise DamagedStoreError(
-                f"{self.where(name)}: has {size:,} bytes, but at most {limit_bytes:,} are allowed"
+                f"{self.where(name)} has {size:,} bytes, but at most {limit_bytes:,} are allowed"
             )
         return self.content(name, size)
 

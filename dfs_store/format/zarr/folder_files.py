@@ -27,7 +27,7 @@ class FolderFiles(ZarrFiles):
         self._maps: dict[str, MappedFile] = {}
         self._opened = stat_store(place)
         if not stat.S_ISDIR(self._opened.st_mode):
-            raise NotAStoreError(f"{place}: must be a folder, like every .zarr store")
+            raise NotAStoreError(f"{place} must be a folder, like every .zarr store")
 
     def where(self, name: str) -> str:
         """Returns the path of a file."""
@@ -50,7 +50,7 @@ class FolderFiles(ZarrFiles):
         file, size = inside(self._root, name)
         mapped = MappedFile(file)
         if mapped.size_bytes != size:
-            raise DamagedStoreError(f"{file}: had {size:,} bytes, but now has {mapped.size_bytes:,}")
+            raise DamagedStoreError(f"{file} had {size:,} bytes, but now has {mapped.size_bytes:,}")
         return mapped
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
@@ -61,7 +61,7 @@ class FolderFiles(ZarrFiles):
         """Memory-maps a file for `gather`, and checks its size."""
         if (found := self._mapped(name).size_bytes) != size_bytes:
             raise DamagedStoreError(
-                f"{self.where(name)}: a chunk has {size_bytes:,} bytes, but the file has {found:,}"
+                f"{self.where(name)}: a chunk must have {size_bytes:,} bytes, but the file has {found:,}"
             )
 
     def _mapped(self, name: str) -> MappedFile:

@@ -106,7 +106,7 @@ def _read(array: "zarr.AsyncArray[Any]", where: str, start: int, stop: int) -> A
     except DFSError:
         raise
     except _ERRORS as error:
-        raise DamagedStoreError(f"{where}: cannot be read ({_shown(error)})") from error
+        raise DamagedStoreError(f"{where} cannot be read ({_shown(error)})") from error
 
 
 def _run(reading: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - any result of zarr-python
@@ -158,7 +158,9 @@ class _Layout:
             raise DamagedStoreError(f"{where}: its chunk grid must be regular")
         self.files = self.chunks = self._sides(grid.get("configuration"))
         if len(self.files) != len(about.shape) or 0 in self.files:
-            raise DamagedStoreError(f"{where}: chunks of {self.files} do not fit shape {about.shape}")
+            raise DamagedStoreError(
+                f"{where}: chunks of shape {self.files} do not fit the array's shape {about.shape}"
+            )
         if content.get("storage_transformers", []) not in ([], None):
             raise DamagedStoreError(f"{where}: storage transformers are not allowed")
         self.itemsize = np.dtype(about.dtype).itemsize
@@ -225,8 +227,8 @@ class _Layout:
         self.chunks = self._sides(settings)
         if len(self.chunks) != len(self.files) or 0 in self.chunks or self._inner > _MOST_INNER_CHUNKS:
             raise DamagedStoreError(
-                f"{self._where}: shards of {self.files} must be made of at most {_MOST_INNER_CHUNKS:,} "
-                f"chunks, got chunks of {self.chunks}"
+                f"{self._where}: shards of shape {self.files} must consist of at most "
+                f"{_MOST_INNER_CHUNKS:,} chunks, got chunks of shape {self.chunks}"
             )
         index = [name for name, _ in _named(settings.get("index_codecs"), self._where)]
         if set(index) - {"bytes", "crc32c"} or index.count("crc32c") > 1:

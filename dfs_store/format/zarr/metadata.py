@@ -155,7 +155,7 @@ def parse_array(text: bytes, where: str) -> ArrayMetadata:
         or content.get("node_type") != "array"
         or content.get("zarr_format") != 3
     ):
-        raise DamagedStoreError(f"{where}: its zarr.json must describe an array of Zarr version 3")
+        raise DamagedStoreError(f"{where}: its zarr.json must describe a Zarr v3 array")
     dtype = content.get("data_type")
     if not isinstance(dtype, str):
         raise DamagedStoreError(f"{where}: data_type must be a plain name, got {str(dtype)[:80]}")

@@ -46,8 +46,8 @@ class ZarrReader:
         if not files.has(ZARR_JSON):
             for name in _LARGE:
                 if files.has(f"{name}/{ZARR_JSON}"):
-                    raise DamagedStoreError(f"{self.path}: contains {name}, but its zarr.json is missing")
-            raise NotAStoreError(f"{self.path}: contains no zarr.json, so it is not a Zarr v3 store")
+                    raise DamagedStoreError(f"{self.path} contains {name}, but its zarr.json is missing")
+            raise NotAStoreError(f"{self.path} contains no zarr.json, so it is not a Zarr v3 store")
 
     def attributes(self) -> Any:  # noqa: ANN401 - any JSON
         """Returns the parsed root attribute."""
@@ -61,10 +61,10 @@ class ZarrReader:
         attributes = root.get("attributes") if isinstance(root, dict) else None
         if not isinstance(attributes, dict) or ATTRIBUTE not in attributes:
             raise NotAStoreError(
-                f"{self.path}: is a Zarr group without the attribute {ATTRIBUTE!r}, so it is not a store"
+                f"{self.path} is a Zarr group without the attribute {ATTRIBUTE!r}, so it is not a store"
             )
         if root.get("zarr_format") != 3 or root.get("node_type") != "group":
-            raise DamagedStoreError(f"{self.path}: zarr.json must describe a group of Zarr version 3")
+            raise DamagedStoreError(f"{self.path}: zarr.json must describe a Zarr v3 group")
         self._repeated = parse_consolidated(root)
         if self._remote is not None:
             self._prefetch(self._remote)
@@ -89,7 +89,7 @@ class ZarrReader:
             return read_general(self._files, self._remote, name, about, limit)
         # Python ints, so that a large shape cannot overflow to a small number of bytes.
         claimed = math.prod(about.shape) * wanted.itemsize
-        claim = f"shape {about.shape} of {wanted.name}"
+        claim = f"an array of shape {about.shape} and dtype {wanted.name}"
         data = self._files.read_exactly(f"{name}/{chunk_file(0, len(about.shape))}", claimed, claim)
         return np.frombuffer(data, dtype=wanted).reshape(about.shape)
 

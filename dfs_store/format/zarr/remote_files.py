@@ -42,7 +42,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
         """Returns a file's content. Raises DamagedStoreError if it is missing or exceeds `limit_bytes`."""
         data = self._root if name == ZARR_JSON else self._take(name, limit_bytes + 1)
         if len(data) > limit_bytes:
-            raise DamagedStoreError(f"{self.where(name)}: has more than the limit of {limit_bytes:,} bytes")
+            raise DamagedStoreError(f"{self.where(name)} has more than the limit of {limit_bytes:,} bytes")
         return data
 
     def read_exactly(self, name: str, size_bytes: int, claim: str) -> bytes:
@@ -94,9 +94,9 @@ class RemoteFolderFiles(RemoteZarrFiles):
         try:
             for name in large_arrays:
                 if self._remote.any_below(name):
-                    return DamagedStoreError(f"{self.place}: contains {name}, but its zarr.json is missing")
+                    return DamagedStoreError(f"{self.place} contains {name}, but its zarr.json is missing")
             if self._remote.any_below(""):
-                return NotAStoreError(f"{self.place}: contains no zarr.json, so it is not a Zarr v3 store")
+                return NotAStoreError(f"{self.place} contains no zarr.json, so it is not a Zarr v3 store")
         except (StoreNotFoundError, StoreUnreachableError):
             pass  # the server does not list files
         return StoreNotFoundError(f"{self.place}: there is no such store")

@@ -76,7 +76,7 @@ class _Listed:
             if count > _MOST_MEMBERS or extra > _MOST_EXTRA_BYTES:
                 raise DamagedStoreError(
                     f"{self._where}: at most {_MOST_MEMBERS:,} members with extra fields of at most "
-                    f"{_MOST_EXTRA_BYTES:,} bytes are allowed; member {count:,} has {extra:,} bytes"
+                    f"{_MOST_EXTRA_BYTES:,} bytes are allowed, got member {count:,} with {extra:,} bytes"
                 )
 
 
@@ -98,7 +98,7 @@ def list_archive(source: ByteSource, where: str) -> zipfile.ZipFile:
             raise DamagedStoreError(
                 f"{where}: its list of members is truncated or damaged ({error})"
             ) from error
-        raise NotAStoreError(f"{where}: is not a zip archive, so it is not a store ({error})") from error
+        raise NotAStoreError(f"{where} is not a zip archive, so it is not a store ({error})") from error
 
 
 def read_members(source: ByteSource, where: str) -> dict[str, Member]:
@@ -121,7 +121,7 @@ def read_members(source: ByteSource, where: str) -> dict[str, Member]:
         if problem := _problem(info, limit):
             raise DamagedStoreError(f"{where}: the member {name[:80]!r} {problem}")
         if name in members:
-            raise DamagedStoreError(f"{where}: has two members named {name[:80]!r}; zip the store again")
+            raise DamagedStoreError(f"{where} has two members named {name[:80]!r}; zip the store again")
         members[name] = Member(info.header_offset, info.file_size, limit)
     return {name: member for name, member in members.items() if not name.endswith("/")}
 
@@ -156,7 +156,7 @@ def open_zip(place: Place) -> "ZipFiles":
         return ZipFiles(place, RemoteFile(place))
     found = stat_store(place)
     if not stat.S_ISREG(found.st_mode) or found.st_size == 0:
-        raise NotAStoreError(f"{place}: is not a zip archive, so it is not a store")
+        raise NotAStoreError(f"{place} is not a zip archive, so it is not a store")
     return ZipFiles(place, MappedFile(os.path.realpath(place)))
 
 
@@ -172,7 +172,7 @@ class ZipFiles(RemoteZarrFiles):
         if ZARR_JSON not in self._members and nested:
             folder = nested[0].partition("/")[0]
             raise NotAStoreError(
-                f"{place}: has no zarr.json at its top level; zip the contents of the folder {folder}, not "
+                f"{place} has no zarr.json at its top level; zip the contents of the folder {folder}, not "
                 "the folder itself (cd into it, then zip -0 -r ../NAME.zarr.zip .)"
             )
 

@@ -78,7 +78,7 @@ class Generator:
         """Raises SettingsError unless all names are classes of the dataset."""
         if unknown := sorted(set(names) - set(self.class_names)):
             raise SettingsError(
-                f"{self.name} has no class {', '.join(unknown)}; it has {', '.join(self.class_names)}"
+                f"{self.name} has no class {', '.join(unknown)}; its classes: {', '.join(self.class_names)}"
                 f"{did_you_mean(unknown[0], self.class_names)}"
             )
 
@@ -140,5 +140,5 @@ class Generator:
         if seed < 0:
             raise SettingsError(f"seed must be at least 0, got {seed}")
         if not names:
-            raise SettingsError("classes must name at least one class, got none")
+            raise SettingsError("classes must contain at least one class, got none")
         self.check_class_names(names)

@@ -63,7 +63,7 @@ def open_video(path: str) -> Iterator[Video]:
         OSError: the file cannot be read.
     """
     if problem := pointer_problem(path):
-        raise DecodeError(f"{path}: {problem}")
+        raise DecodeError(f"{path}: it {problem}")
     _check_no_playlist(path)
     with _open(path) as container:
         stream = _shown_stream(path, container)

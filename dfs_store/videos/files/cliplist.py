@@ -61,7 +61,7 @@ def keep_classes(found: ClipList, classes: Iterable[str]) -> ClipList:
     """
     wanted = set(classes)
     if not wanted:
-        raise SettingsError("classes must name at least one class, got none")
+        raise SettingsError("classes must contain at least one class, got none")
     if unknown := sorted(wanted - set(found.classes)):
         raise SettingsError(
             f"unknown class: {some(unknown)}; the {counted(len(found.classes), 'class')} are "
@@ -112,8 +112,9 @@ def check_classes(found: ClipList, split: str) -> None:
             if found.missing
             else ""
         )
+        one_or_more, verb = ("class", "is") if len(empty) == 1 else ("classes", "are")
         raise EmptyClassError(
-            f"the split {split!r} has no clips for {some(empty)} in {found.root} ({len(empty)} of "
-            f"{len(found.classes)} classes are empty{absent}). Add the videos, or select the other classes "
-            f"with --classes{seen}"
+            f"the split {split!r} has no clips of {one_or_more} {some(map(repr, empty))} in {found.root} "
+            f"({len(empty)} of {len(found.classes)} classes {verb} empty{absent}). Add the videos, or select "
+            f"the other classes with --classes{seen}"
         )

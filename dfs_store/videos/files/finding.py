@@ -166,7 +166,7 @@ def nothing_found(missing: Sequence[str], source: str, folder: Path) -> DatasetN
         first = f", first {printable(inside(folder, there[0]))}" if there else ""
         content = f"contains {counted(len(there), 'clip')}{first}" if there else "contains no videos"
     return DatasetNotFoundError(
-        f"no file named in {source} exists ({counted(len(missing), 'file')}, first {missing[0]}); {folder} "
+        f"no file listed in {source} exists ({counted(len(missing), 'file')}, first {missing[0]}); {folder} "
         f"{content}"
     )
 

@@ -298,7 +298,7 @@ def _explain_clips(folder: Folder, root: Path) -> None:
     clips = [child.name for child in _with_clips(folder) if child.is_clip]
     if clips:
         what = (
-            f"{folder.path} has folders of images, {some(clips, 3)}, outside class folders; a folder of "
+            f"{folder.path} has folders of images ({some(clips, 3)}) outside class folders; a folder of "
             "images is one clip and must be inside its class folder: <class>/<clip>/<images>"
         )
     elif folder.videos:
@@ -417,7 +417,7 @@ class _Tally:
             found.append(f"not used: {self._unclear[0]}{more}")
         if self._deep:
             first = self._deep[0].relative_to(root).as_posix()
-            found.append(f"clips in subfolders belong to the class, first {first}")
+            found.append(f"clips in subfolders belong to the class folder above them, first {first}")
         return found
 
 

@@ -144,7 +144,7 @@ def read_ssv2(root: Path, split: str, how: Reading) -> ClipList:
     entries = read_json(table)
     if not isinstance(entries, list) or not entries:
         raise DatasetNotFoundError(
-            f"{table} is not a list of clips; it must be a JSON list of objects that is not empty"
+            f"{table} is not a list of clips; it must be a non-empty JSON list of objects"
         )
     named = []
     for number, entry in enumerate(entries, 1):

@@ -179,7 +179,7 @@ def _in_both(clips: list[ClipFile], other: list[ListRow], root: Path, finder: Fi
     both = [clip.file for clip in clips if clip.file in names]
     if not both:
         return []
-    return [f"{counted(len(both), 'clip')} listed both for training and testing, first {printable(both[0])}"]
+    return [f"{counted(len(both), 'clip')} listed for both training and testing, first {printable(both[0])}"]
 
 
 def _exists_in(root: Path) -> Callable[[str], bool]:
@@ -270,7 +270,7 @@ def _json_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
                 rows.append((number, parse_json(line, any_text=True)))
             except ValueError as error:
                 raise DatasetNotFoundError(
-                    f"{path}, line {number}: cannot be read as JSON: {error}"
+                    f"{path}, line {number} cannot be read as JSON: {error}"
                 ) from error
     for number, row in rows:
         if not isinstance(row, dict):

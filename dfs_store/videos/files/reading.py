@@ -60,7 +60,7 @@ class Reading:
         if kind == "folder" and self.root is not None:
             raise SettingsError(
                 f"--root (root) can only be used with a list or a dataset in the catalogue, but {name} is a "
-                f"folder; remove {os.fspath(self.root)}"
+                f"folder; remove --root {os.fspath(self.root)}"
             )
 
     def root_or(self, other: Path) -> Path:

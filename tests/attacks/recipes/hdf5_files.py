@@ -147,7 +147,7 @@ def replace_frames(path: Path, **options) -> None:
     )
 
 
-@attack("decompressed .deflate: decompresses to more than 96", ".h5", megabytes=[48, 2048])
+@attack("decompressed .deflate: it decompresses to more than 96", ".h5", megabytes=[48, 2048])
 def a_bomb_of_deflate(path, megabytes):
     """Zeros that take a thousandth of their size in the file."""
     replace_frames(path, compression=1)
@@ -156,7 +156,7 @@ def a_bomb_of_deflate(path, megabytes):
         file["key_frames"].id.write_direct_chunk((0, 0, 0, 0), bomb)
 
 
-@attack("decompressed .lzf: decompresses to more than 96", ".h5")
+@attack("decompressed .lzf: it decompresses to more than 96", ".h5")
 def a_bomb_of_lzf(path):
     """Three stored bytes for every 264 decompressed ones."""
     replace_frames(path, compression="lzf")
@@ -251,7 +251,7 @@ def arrays_that_are_never_written(path, name):
     )
 
 
-@attack("truncated|cannot be read|damaged|needs bytes", ".h5", keep=[9, 48, 100, 2000, 3000, 5000])
+@attack("truncated|cannot be read|damaged|at offset", ".h5", keep=[9, 48, 100, 2000, 3000, 5000])
 def files_cut_short(path, keep):
     """An incomplete download."""
     os.truncate(path, keep)

@@ -239,7 +239,7 @@ def sizes_that_are_missing(path):
     raw.save()
 
 
-@attack("c.0.0.0.0: is missing or unreadable", ZIP)
+@attack("c.0.0.0.0 is missing or unreadable", ZIP)
 def a_shard_that_is_missing(path):
     """A missing shard, which a careless reader would read as zeros."""
     rewrite(path, lambda archive, name, data: "key_frames/c" in name or archive.writestr(name, data))

@@ -17,8 +17,8 @@ BROKEN = [
     ("positions", 11, 6, "last position"),
     ("positions", 8, 65535, "strictly increase.*clip 3"),
     ("offsets", 0, 1, "start at 0, got 1"),
-    ("offsets", 4, 11, "end at the number of key frames 12, got 11"),
-    ("offsets", 2, 2, "increase by at least 1, got 2 then 2"),
+    ("offsets", 4, 11, "end at the number of key frames (12), got 11"),
+    ("offsets", 2, 2, "increase by at least 1, got 2 followed by 2"),
     ("offsets", 2, -(2**63), "increase by at least 1"),
     ("offsets", 2, 2**63 - 1, "increase by at least 1"),
     ("labels", 1, 2, r"labels must be in 0..1 \(2 classes\), got 2.*clip 1"),
@@ -82,7 +82,7 @@ def test_scale_and_zero_are_allowed_only_with_uint8(parts):
     header, arrays = parts
     messages = [problem.message for problem in array_problems(header, arrays, 12, "float32")]
     assert messages == [
-        f"{name} is allowed only with uint8 key frames, but they are float32" for name in ("scale", "zero")
+        f"{name} is allowed only with uint8 frames, but key_frames are float32" for name in ("scale", "zero")
     ]
 
 

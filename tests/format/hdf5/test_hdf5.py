@@ -94,7 +94,7 @@ def never_written(file, old):
         (virtual, "other files"),
         (external_storage, "other files"),
         (group, "must be a dataset"),
-        (big_endian, r"little-endian int32, got shape \(4,\) of >i4"),
+        (big_endian, r"little-endian int32, got shape \(4,\) and dtype >i4"),
         (other_dtype, "little-endian int32"),
         (never_written, "never written"),
     ],

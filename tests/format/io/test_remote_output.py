@@ -78,7 +78,7 @@ def test_files_that_are_not_a_store_are_not_replaced(bucket):
     for path in ("a.zarr/readme", "b.zarr/labels/photo.jpg", "c.zarr", "d.h5/x"):
         system.pipe_file(f"{bucket}/{path}", b"precious")
         url = f"{bucket}/{path.partition('/')[0]}"
-        with pytest.raises(OutputExistsError, match="is not a store, so it is not overwritten"):
+        with pytest.raises(OutputExistsError, match="is not a store, so it was not overwritten"):
             content().write(url, overwrite=True)
         assert system.cat_file(f"{bucket}/{path}") == b"precious"
     system.pipe_file(f"{bucket}/a.zarr/zarr.json", b'{"attributes": {}}')
@@ -95,7 +95,7 @@ def test_only_a_store_is_replaced_by_a_single_file(bucket, tmp_path, suffix):
         content().write(url, overwrite=True)
         assert list(verify(url)) == []
     system.pipe_file(url, b"precious")
-    with pytest.raises(OutputExistsError, match="is not a store, so it is not overwritten"):
+    with pytest.raises(OutputExistsError, match="is not a store, so it was not overwritten"):
         content().write(url, overwrite=True)
     assert system.cat_file(url) == b"precious"
 
@@ -227,9 +227,9 @@ def test_a_server_that_requires_credentials_is_reported(tmp_path, monkeypatch):
             monkeypatch.setenv(name, value)
         forget_clients()
         for suffix in SUFFIXES:
-            with pytest.raises(StoreUnreachableError, match=r"refuses access .*AWS_ACCESS_KEY_ID"):
+            with pytest.raises(StoreUnreachableError, match=r"denies access .*AWS_ACCESS_KEY_ID"):
                 open_store(f"s3://stores/s{suffix}")
-            with pytest.raises(OutputNotWritableError, match=r"refuses to write it .*AWS_ACCESS_KEY_ID"):
+            with pytest.raises(OutputNotWritableError, match=r"denies write access .*AWS_ACCESS_KEY_ID"):
                 check_output(f"s3://stores/s{suffix}")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.delenv(name)

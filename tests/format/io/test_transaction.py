@@ -21,7 +21,7 @@ def test_a_folder_that_is_not_a_store_is_never_overwritten(tmp_path):
     folder = tmp_path / "photos.zarr"
     folder.mkdir()
     (folder / "holiday.jpg").write_text("precious")
-    with pytest.raises(OutputExistsError, match="not a store, so it is not overwritten"):
+    with pytest.raises(OutputExistsError, match="not a store, so it was not overwritten"):
         check_output(folder, overwrite=True)
     (folder / "holiday.jpg").unlink()
     (folder / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}')

@@ -228,7 +228,7 @@ def test_frames_are_never_read_from_a_replacement_of_the_store(path, monkeypatch
     with open_store(other) as store:
         store.key_frames(2)
         content("float32", seed=3).write(other, overwrite=True)
-        with pytest.raises(DamagedStoreError, match="was replaced by another store"):
+        with pytest.raises(DamagedStoreError, match="was replaced by a different store"):
             store.key_frames(1)
 
 

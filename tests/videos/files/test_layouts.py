@@ -276,7 +276,7 @@ def test_a_list_without_existing_videos_shows_an_example(tmp_path):
     touch(root, "UCF-101/Archery/other.mp4")
     with pytest.raises(
         DatasetNotFoundError,
-        match=r"no file named in trainlist01\.txt exists \(1 file, first .*g08.*other\.mp4",
+        match=r"no file listed in trainlist01\.txt exists \(1 file, first .*g08.*other\.mp4",
     ):
         read(root, "train", Reading())
 

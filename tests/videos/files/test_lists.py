@@ -83,7 +83,7 @@ def test_paths_are_relative_to_the_root_or_absolute(videos, tmp_path_factory):
     assert content(listed(videos, absolute)) == EXPECTED
     assert content(listed(elsewhere, absolute)) == [(str(videos / file), label) for file, label in EXPECTED]
     with pytest.raises(
-        DatasetNotFoundError, match=r"no file named in list\.txt exists \(4 files, first a/1.mp4"
+        DatasetNotFoundError, match=r"no file listed in list\.txt exists \(4 files, first a/1.mp4"
     ):
         listed(elsewhere, lines(" "))
 
@@ -109,7 +109,7 @@ def test_parts_of_videos_are_reported(videos):
     (videos / "f").mkdir()
     (videos / "f" / "1.jpg").touch()
     with pytest.raises(
-        DatasetNotFoundError, match=r"no file named in list\.txt exists \(1 file, first f 0 5"
+        DatasetNotFoundError, match=r"no file listed in list\.txt exists \(1 file, first f 0 5"
     ):
         listed(videos, "f 0 5 run\n")  # offset, number of frames, label
 
@@ -179,7 +179,7 @@ def test_names_that_do_not_fit_are_refused(videos, text, names, said):
         ("path,label\na/1.mp4,run,x\n", "line 2: got 3 values for the 2 columns"),
         ("path,label,split\na/1.mp4,run,first\n", "line 2: the column split must contain train, val or test"),
         ("path,label\n", "no clips"),
-        ("a/1.mp4 0 1\na/2.mp4 0 1\n", r"no file named in list\.txt exists \(2 files"),  # several labels
+        ("a/1.mp4 0 1\na/2.mp4 0 1\n", r"no file listed in list\.txt exists \(2 files"),  # several labels
         (
             "a/1.mp4 run\na/2.mp4 walk\na/1.mp4 walk\n",
             r"line 3: a/1.mp4 has the label 'walk' here and 'run' in line 1",
@@ -224,7 +224,7 @@ def test_a_test_list(videos):
     test = listed(videos, training, split="test", test_list=videos / "test.txt")
     assert test.classes == ["run", "walk", "zoo"]
     assert content(test) == [("a/1.mp4", "run"), ("b/4.webm", "walk")]
-    assert any("1 clip listed both for training and testing, first a/1.mp4" in each for each in test.remarks)
+    assert any("1 clip listed for both training and testing, first a/1.mp4" in each for each in test.remarks)
     with pytest.raises(
         DatasetNotFoundError, match=r"only training clips; pass the test clips with --test-list"
     ):
