@@ -246,14 +246,14 @@ def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
         lines = read_events(path, named=events is not None)
     except OSError as error:
         raise StoreNotFoundError(
-            f"{path}: the log of the run, which contains the cosines, cannot be read ({error.strerror}); "
-            "give its path with --events"
+            f"{path}, the log of the run, cannot be read ({error.strerror}); it contains the cosines to draw. "
+            "Pass the path of the log with --events"
         ) from error
     made = [line.get("digest") for line in lines if line["event"] == "store_written"]
     if events is None and drawing.store.attributes["digest"] not in made:
         raise SettingsError(
-            f"{path} is the log of a different store or of an unfinished run; if it is the right one, "
-            "give it with --events"
+            f"{path} seems to be the log of a different store or of an unfinished run; if it is the right "
+            "log, pass it with --events"
         )
     return lines
 

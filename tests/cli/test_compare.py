@@ -265,7 +265,7 @@ def test_ctrl_c_during_a_cell_exits_with_130_and_the_next_run_continues(tmp_path
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=120)
     assert started.returncode == 130, said
-    assert "repeat the command to continue" in said
+    assert "run the same command again to continue" in said
     assert list((tmp_path / "c").glob("*/*.checkpoint.npz"))
     steps = log.read_text().count("step_done")
     again = subprocess.run(command, capture_output=True, text=True, check=True)

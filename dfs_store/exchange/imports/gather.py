@@ -117,7 +117,7 @@ class _Gatherer:
             # hashes, which would need quadratic time.
             own = str(key if isinstance(key, int | str) and not isinstance(key, bool) else number)
             if len(own) > _MOST_NAME:
-                raise UnreadableClipsError(f"it has a key of more than {_MOST_NAME} characters; shorten it")
+                raise UnreadableClipsError(f"a key has more than {_MOST_NAME} characters; shorten the key")
             if (part := self.visit(value, f"{name}.{own}".lstrip("."), depth + 1)) is not None:
                 if own in parts:
                     raise UnreadableClipsError(f"it has two entries called {name}.{own}; rename one of them")
