@@ -22,7 +22,7 @@ Classes = Annotated[
     typer.Option(
         "--classes",
         metavar="FILE|A,B",
-        help="Class names in the order of the labels, or for a folder, the classes to use.",
+        help="Class names in the order of the labels, or, for a folder, the classes to use.",
     ),
 ]
 Normalization = Annotated[

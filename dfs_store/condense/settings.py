@@ -127,7 +127,7 @@ class Settings:
 
     dataset: str = _set("Dataset to condense.", default=MISSING, metavar="NAME|FOLDER|LIST")
     vpc: ClipsPerClass = _set(
-        "Clips per class, or all real clips (random, herding, k-center, pack).",
+        "Clips per class, or all for every real clip (random, herding, k-center, pack).",
         default=MISSING,
         metavar="N|all",
         check=_at_least_1,
@@ -145,14 +145,16 @@ class Settings:
     soft_labels: bool = _set("Store the logits of a teacher network with every clip.", default=False)
     root: str | None = _set("Folder of the videos.", metavar="DIR", shown="searched in DFS_DATA")
     test_list: str | None = _set("List of the test clips, if the dataset is a list.", metavar="LIST")
-    class_names: str | None = _set("Names of the classes, if the list has class numbers.", metavar="FILE")
+    class_names: str | None = _set(
+        "File with the class names, if the list contains class numbers.", metavar="FILE"
+    )
     folder_layout: FolderLayout | None = _set(
         "classes: treat every folder in FOLDER as a class, even train and test."
     )
 
     iterations: int | None = _set("Number of optimisation steps.", MATCHING, check=_at_least_1)
     lr: float | None = _set("Learning rate of the key frames.", MATCHING, check=_positive)
-    momentum: float | None = _set("Momentum of SGD.", MATCHING, check=_below_1)
+    momentum: float | None = _set("SGD momentum.", MATCHING, check=_below_1)
     batch_real: int | None = _set("Real clips per class in each step.", MATCHING, check=_at_least_1)
     init: Initialisation | None = _set("Initial key frames: noise, real, herding or pack.", MATCHING)
     seed: int = _set("Random seed.", MATCHING, 0, check=_not_negative)
@@ -169,7 +171,7 @@ class Settings:
     )
     static_lr: float | None = _set("Learning rate of the static memory.", MEMORIES, check=_positive)
     integrator_lr: float | None = _set(
-        "Learning rate of the convolution that joins the memories.", MEMORIES, check=_positive
+        "Learning rate of the convolution that combines the memories.", MEMORIES, check=_positive
     )
 
     budget: str | int | None = _set(

@@ -142,7 +142,7 @@ def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: s
         array = array[:, 0]
     if array.shape[:1] != (num_clips,) or array.ndim > 2:
         raise SettingsError(
-            f"{what} must contain one label per clip, with the shape ({num_clips},), got {array.shape}"
+            f"{what} must contain one label per clip, with shape ({num_clips},), got shape {array.shape}"
         )
     if array.ndim == 2:
         if not is_one_hot(array):
