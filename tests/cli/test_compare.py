@@ -164,7 +164,7 @@ def test_a_table_of_the_paper(compare):
         (("--methods", "random", "--vpc", "1", "--controls", "equal"), "--controls must be one of"),
         (("--methods", "random", "--vpc", "1", "--set", "epsilon=1"), "not used by random"),
         (("--methods", "dfs", "--vpc", "1", "--set", "epsilom=1"), "'epsilon'"),
-        (("--methods", "dfs", "--vpc", "1", "--set", "seed=1"), "set by `dfs compare` itself"),
+        (("--methods", "dfs", "--vpc", "1", "--set", "seed=1"), "which `dfs compare` sets itself"),
         (("--methods", "dfs", "--vpc", "1", "--set", "lr=much"), "must be a number"),
         (("--methods", "dfs", "--vpc", "1", "--vary", "lr"), "SETTING=a,b,c"),
         (("--table", "7"), "--table must be one of"),

@@ -83,7 +83,7 @@ def test_earlier_snapshots_are_replaced_only_with_overwrite(videos, config):
     with condense(config(snapshots=2, overwrite=True), videos) as store:
         assert list(snapshots_of(store)) == [0, 5]
     (folder / "mine.txt").touch()
-    with pytest.raises(OutputExistsError, match=r"contains mine\.txt, a file of another kind"):
+    with pytest.raises(OutputExistsError, match=r"mine\.txt in that folder is not a snapshot"):
         condense(config(snapshots=2, overwrite=True), videos)
 
 
