@@ -43,7 +43,7 @@ def compare(
 ) -> int | None:
     """Condense and evaluate several methods, and tabulate the results.
 
-    If it is interrupted, repeat the command to continue.
+    If interrupted, run the same command again to continue.
 
     dfs compare --dataset miniucf --methods random,dfs,pack --vpc 1,5 --out compared
     """
@@ -176,5 +176,5 @@ def _show_plan(plan: "ComparisonPlan", asked: "Comparison", *, json: bool) -> No
 
 def _failures(compared: "Compared") -> str:
     lines = [f"  {each.cell.name}: {each.reason}" for each in compared.failed]
-    head = f"{counted(len(lines), 'cell')} failed (repeat the command to try them again):"
+    head = f"{counted(len(lines), 'cell')} failed (run the same command again to retry):"
     return "\n".join([head, *lines])

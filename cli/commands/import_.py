@@ -96,7 +96,7 @@ def _settings(source: str, typed: dict[str, Any]) -> "ImportSettings":
             flag = f"--{name.replace('_', '-')}"
             kinds = ("files", "a folder") if is_folder else ("folders of videos", "not a folder")
             raise SettingsError(
-                f"{flag} applies only to {kinds[0]}, but {source} is {kinds[1]}; leave it out"
+                f"{flag} applies only to {kinds[0]}, but {source} is {kinds[1]}; leave out {flag}"
             )
     own = {name: typed[name] for name in of_file if typed[name] is not None}
     fitting = Fitting(typed["key_frames"], typed["max_error"], typed["budget"])

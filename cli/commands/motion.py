@@ -28,7 +28,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 def motion(
     store: shared.Store,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="Picture of the flow to write: .png or .jpg.")
+        str | None, typer.Option("--out", metavar="FILE", help="Write a picture of the flow: .png or .jpg.")
     ] = None,
     dataset: given.Dataset = None,
     overwrite: shared.Overwrite = False,

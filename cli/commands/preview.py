@@ -155,7 +155,7 @@ def _kind(kind: str | None, path: Path, *, nearest: bool, making: bool, num_stor
         if making and num_stores > 1:
             raise SettingsError(f"--making shows the run of a single store, got {num_stores} stores")
         if kind is not None:
-            raise SettingsError(f"{what} cannot be combined with --kind {kind}; leave it out")
+            raise SettingsError(f"{what} cannot be combined with --kind {kind}; leave out --kind")
         kind = "making" if making else "rows"
         check_picture_path(path, FILM_SUFFIXES if making else sheets, what)
     elif kind is None:
@@ -246,14 +246,14 @@ def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
         lines = read_events(path, named=events is not None)
     except OSError as error:
         raise StoreNotFoundError(
-            f"{path}: the log of the run, which contains the cosines, cannot be read ({error.strerror}); "
-            "give its path with --events"
+            f"{path}, the log of the run, cannot be read ({error.strerror}); it contains the cosines. "
+            "Pass the path of the log with --events"
         ) from error
     made = [line.get("digest") for line in lines if line["event"] == "store_written"]
     if events is None and drawing.store.attributes["digest"] not in made:
         raise SettingsError(
-            f"{path} is the log of a different store or of an unfinished run; if it is the right one, "
-            "give it with --events"
+            f"{path} seems to be the log of a different store or of an unfinished run; if it is the right "
+            "log, pass it with --events"
         )
     return lines
 

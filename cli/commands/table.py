@@ -31,7 +31,7 @@ def table(
     plot: Annotated[
         str | None,
         typer.Option(
-            "--plot", metavar="FILE", help="Plot of accuracy against size to write: .png, .svg or .pdf."
+            "--plot", metavar="FILE", help="Write a plot of accuracy against size: .png, .svg or .pdf."
         ),
     ] = None,
     overwrite: shared.Overwrite = False,
@@ -39,7 +39,7 @@ def table(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Tabulate accuracy, storage and cost, averaged over seeds, beside the paper's figures.
+    """Tabulate accuracy, storage and cost, averaged over seeds, alongside the results in the paper.
 
     dfs table *.json --format markdown --plot results.png
     """

@@ -34,7 +34,8 @@ Methods = Annotated[
 ]
 Vpc = Annotated[str | None, typer.Option("--vpc", metavar="N,N", help="Numbers of clips per class, or all.")]
 Seeds = Annotated[
-    int, typer.Option("--seeds", help="Number of condensations per cell, with seeds 0, 1 and so on.")
+    int,
+    typer.Option("--seeds", help="Stores to condense for each cell of the table, with seeds 0, 1 and so on."),
 ]
 Out = Annotated[str, typer.Option("--out", metavar="DIR", help="Folder for stores, results and tables.")]
 Set = Annotated[

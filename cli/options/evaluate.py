@@ -45,10 +45,10 @@ Labels = Annotated[
         "--labels",
         autocompletion=offer.one_of("hard", "soft", "both"),
         show_default="both if stored, else hard",
-        help="Train on classes (hard), on soft labels (soft), or on both in turn.",
+        help="Train on classes (hard), on soft labels (soft), or once on each (both).",
     ),
 ]
-Runs = Annotated[int, typer.Option("--runs", help="Number of trainings, each with a different seed.")]
+Runs = Annotated[int, typer.Option("--runs", help="Number of training runs, each with a different seed.")]
 Recipe = Annotated[
     str,
     typer.Option(
@@ -60,17 +60,22 @@ Epochs = Annotated[
     typer.Option(
         "--epochs",
         show_default="500, or 300 for modern",
-        help="Passes over the clips, plus one for recipe paper.",
+        help="Number of passes over the clips; recipe paper makes one more.",
     ),
 ]
 Lr = Annotated[
     float | None,
-    typer.Option("--lr", show_default="0.01, or 0.001 for modern", help="Highest learning rate."),
+    typer.Option("--lr", show_default="0.01, or 0.001 for modern", help="Peak learning rate."),
 ]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips per training step.")]
 Results = Annotated[
     str | None,
-    typer.Option("--results", metavar="FILE", help="JSON file to write.", show_default="next to the store"),
+    typer.Option(
+        "--results",
+        metavar="FILE",
+        help="Write the result to this JSON file.",
+        show_default="next to the store",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Estimate the time from a few batches, and exit.")]
 

@@ -16,7 +16,9 @@ To = Annotated[
         help="Format to write: videos, frames, webdataset, npz, huggingface or croissant.",
     ),
 ]
-Out = Annotated[str, typer.Option("--out", metavar="DIR", help="Folder to create, or file NAME.npz for npz.")]
+Out = Annotated[
+    str, typer.Option("--out", metavar="DIR", help="Folder to create, or a file NAME.npz for npz.")
+]
 Encoding = Annotated[
     str | None,
     typer.Option(
@@ -36,6 +38,4 @@ LicenseName = Annotated[
     str,
     typer.Option("--license", help="Licence of the clips, for example cc-by-4.0 (huggingface, croissant)."),
 ]
-WithStore = Annotated[
-    bool, typer.Option("--with-store/--no-store", help="Whether to include the store (huggingface).")
-]
+WithStore = Annotated[bool, typer.Option("--with-store/--no-store", help="Include the store (huggingface).")]

@@ -22,7 +22,7 @@ Classes = Annotated[
     typer.Option(
         "--classes",
         metavar="FILE|A,B",
-        help="Class names in the order of the labels, or for a folder, the classes to use.",
+        help="Class names in the order of the labels, or, for a folder, the classes to use.",
     ),
 ]
 Normalization = Annotated[
@@ -30,7 +30,8 @@ Normalization = Annotated[
     typer.Option(
         "--normalization",
         metavar="imagenet|none|0-255|MEAN/STD",
-        help="Mean and std of floats, or to apply to pixels; 0-255 if floats are pixels.",
+        help="How float clips were normalised, or how to normalise 8-bit pixels; 0-255 if floats are pixel "
+        "values.",
         show_default="the source's, else imagenet",
     ),
 ]
@@ -70,6 +71,6 @@ ClipsPerClass = Annotated[
 ClipsKey = Annotated[Text, _for_file("--clips-key", help="Name of the array with the clips.")]
 LabelsKey = Annotated[Text, _for_file("--labels-key", help="Name of the array with the labels.")]
 Frames = Annotated[int | None, _for_folder("--frames", help="Frames per clip (T).")]
-Stride = Annotated[int | None, _for_folder("--stride", help="Take every N-th frame of the video.")]
+Stride = Annotated[int | None, _for_folder("--stride", help="Use every N-th frame of a video.")]
 Size = Annotated[int | None, _for_folder("--size", help="Height and width in pixels.")]
 Resize = Annotated[Text, _for_folder("--resize", help="How to resize: keep-crop, stretch-crop or direct.")]

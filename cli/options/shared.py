@@ -37,7 +37,7 @@ Device = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it already exists.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed for the random numbers.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed.")]
 StoreClasses = Annotated[
     str | None,
     typer.Option("--classes", metavar="NAME,NAME", help="Use only clips of these classes."),

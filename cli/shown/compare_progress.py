@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from dfs_store.evaluate.comparison.cells import Progress as Inner
     from dfs_store.evaluate.comparison.run import CellEnded, Event
 
-_STOPPED = "stopped; repeat the command to continue"
+_STOPPED = "stopped; run the same command again to continue"
 
 
 class CompareProgress(StoppableProgress):

@@ -113,7 +113,7 @@ class CondenseProgress(StoppableProgress):
             )
         self._stop_if_signalled(
             f"stopped after step {event.step + 1:,}; the checkpoint is "
-            f"{checkpoint_path(self._settings.out)}. To continue, repeat the command with --resume"
+            f"{checkpoint_path(self._settings.out)}. To continue, run the same command again with --resume"
         )
         if event.step + 1 == event.iterations:
             self._in_steps = False  # the checkpoint is saved, and only the store is left to write

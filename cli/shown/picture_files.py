@@ -33,11 +33,11 @@ def check_free(paths: Sequence[Path], *, overwrite: bool, flag: str = "--out") -
     for path in taken:
         if not path.is_file():
             raise OutputExistsError(
-                f"{path} is a folder, pipe or device, which is never replaced; choose another {flag}"
+                f"{path} is a folder, pipe or device, and these are never replaced; choose a different {flag}"
             )
         if not overwrite:
             more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
-            remedy = f"add --overwrite to replace it, or choose another {flag}"
+            remedy = f"add --overwrite to replace it, or choose a different {flag}"
             raise OutputExistsError(f"{path}{more} already exists; {remedy}")
 
 

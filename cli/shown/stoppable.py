@@ -45,7 +45,9 @@ class StoppableProgress:
             _raise(number, self._stopped)
         self._signal = number
         if not self._quiet:
-            self._bar.message("finishing this step, then saving a checkpoint (repeat to stop at once)")
+            self._bar.message(
+                "finishing this step, then saving a checkpoint (interrupt again to stop at once)"
+            )
 
     def _stop_if_signalled(self, message: str) -> None:
         """Raises the error that ends the command if a signal was received."""

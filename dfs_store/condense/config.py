@@ -134,18 +134,18 @@ class CondenseConfig(Settings):
             if getattr(self, name) is not None and not self.uses(name):
                 users = ", ".join(user for user in method_names() if name in method_named(user).settings)
                 raise SettingsError(
-                    f"{flag_of(name)} is not used by method {self.method}, only by {users}; leave it out or "
-                    "choose another --method"
+                    f"{flag_of(name)} is not used by method {self.method}, only by {users}; leave out "
+                    f"{flag_of(name)}, or choose a different --method"
                 )
         if self.frame_encoding is not None and not self.record.encodes:
             raise SettingsError(
                 f"--encoding is not used by method {self.method}, which does not condense to key frames; "
-                "leave it out"
+                "leave out --encoding"
             )
         if self.soft_labels and self.record.native_bytes is not None:
             raise SettingsError(
                 f"--soft-labels is not used by method {self.method}, which does not condense to key frames; "
-                "leave it out"
+                "leave out --soft-labels"
             )
         if self.init == "pack" and self.uses("init") and not self.uses("initial_key_frames"):
             raise SettingsError(
@@ -155,7 +155,7 @@ class CondenseConfig(Settings):
         if self.vpc == "all" and not self.record.needs_real_clips:
             users = ", ".join(user for user in method_names() if method_named(user).needs_real_clips)
             raise SettingsError(
-                f"--vpc all keeps every real clip, but method {self.method} makes its own clips; give a "
+                f"--vpc all keeps every real clip, but method {self.method} makes its own clips; pass a "
                 f"number, or choose --method {users.replace(', ', ' or ')}"
             )
         self.record.check(self)

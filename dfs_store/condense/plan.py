@@ -143,7 +143,7 @@ def check_place(config: CondenseConfig) -> None:
     if not config.iterates and not config.overwrite:
         raise SettingsError(
             f"there is a checkpoint of an unfinished run at {path}, and --method {config.method} cannot "
-            "continue it; choose another --out, or add --overwrite to discard it"
+            "continue it; choose a different --out, or add --overwrite to discard it"
         )
     if not (config.resume or config.overwrite):
         raise SettingsError(

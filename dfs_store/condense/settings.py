@@ -128,13 +128,13 @@ class Settings:
 
     dataset: str = _set("Dataset to condense.", default=MISSING, metavar="NAME|FOLDER|LIST")
     vpc: ClipsPerClass = _set(
-        "Clips per class, or all real clips (random, herding, k-center, pack).",
+        "Clips per class, or all for every real clip (random, herding, k-center, pack).",
         default=MISSING,
         metavar="N|all",
         check=_at_least_1,
     )
     out: str = _set(
-        "Store to write: .zarr, .zarr.zip, .h5 or .hdf5; or a URL.", default=MISSING, metavar="STORE"
+        "Store to write (.zarr, .zarr.zip, .h5 or .hdf5), or its URL.", default=MISSING, metavar="STORE"
     )
     method: str = _set("Method: {methods}; or module:function for your own.", default="dfs")
     dtype: Dtype | None = _set("Type of the stored key frames: float32, float16 or uint8.")
@@ -146,29 +146,33 @@ class Settings:
     soft_labels: bool = _set("Store the logits of a teacher network with every clip.", default=False)
     root: str | None = _set("Folder of the videos.", metavar="DIR", shown="searched in DFS_DATA")
     test_list: str | None = _set("List of the test clips, if the dataset is a list.", metavar="LIST")
-    class_names: str | None = _set("Names of the classes, if the list has class numbers.", metavar="FILE")
+    class_names: str | None = _set(
+        "File with the class names, if the list contains class numbers.", metavar="FILE"
+    )
     folder_layout: FolderLayout | None = _set(
-        "With classes, every folder in FOLDER is a class, even train or test."
+        "classes: treat every folder in FOLDER as a class, even train and test."
     )
 
     iterations: int | None = _set("Number of optimisation steps.", MATCHING, check=_at_least_1)
     lr: float | None = _set("Learning rate of the key frames.", MATCHING, check=_positive)
-    momentum: float | None = _set("Momentum of SGD.", MATCHING, check=_below_1)
+    momentum: float | None = _set("SGD momentum.", MATCHING, check=_below_1)
     batch_real: int | None = _set("Real clips per class in each step.", MATCHING, check=_at_least_1)
     init: Initialisation | None = _set("Initial key frames: noise, real, herding or pack.", MATCHING)
-    seed: int = _set("Seed for all random choices.", MATCHING, 0, check=_not_negative)
+    seed: int = _set("Random seed.", MATCHING, 0, check=_not_negative)
     extractor: str = _set(
-        "Network whose features herding, k-center and pack compare.",
+        "Network that extracts the features used by herding, k-center and pack.",
         MATCHING,
         "trained",
         metavar="trained|random|FILE",
         words=("trained", "random"),
     )
 
-    static_iterations: int | None = _set("Number of steps of the first stage.", MEMORIES, check=_at_least_1)
+    static_iterations: int | None = _set(
+        "Number of optimisation steps in the first stage.", MEMORIES, check=_at_least_1
+    )
     static_lr: float | None = _set("Learning rate of the static memory.", MEMORIES, check=_positive)
     integrator_lr: float | None = _set(
-        "Learning rate of the convolution that joins the memories.", MEMORIES, check=_positive
+        "Learning rate of the convolution that combines the memories.", MEMORIES, check=_positive
     )
 
     budget: str | int | None = _set(
@@ -196,20 +200,25 @@ class Settings:
     warmup: float = _set("Share of the steps before insertion begins.", INSERTION, 0.2)
     cooldown: float = _set("Share of the steps after insertion ends.", INSERTION, 0.2)
     insert_every: float = _set(
-        "Test interval as a share of the phase; 0 tests at every step.", INSERTION, 0.05, metavar="SHARE"
+        "Test interval as a share of the insertion phase; 0 tests at every step.",
+        INSERTION,
+        0.05,
+        metavar="SHARE",
     )
     evidence: Gathering = _set(
         "Cosines to test: last, mean (since the last test) or persistent.", INSERTION, "last"
     )
     persistence: float = _set(
-        "Share of steps that must disagree, with --evidence persistent.",
+        "Share of steps at which gradients must disagree, for --evidence persistent.",
         INSERTION,
         0.5,
         metavar="SHARE",
         check=_share_of_steps,
     )
     score: Score = _set("Rank candidates by the larger or smaller of their two cosines.", INSERTION, "larger")
-    selection: Selection = _set("Position to insert: lowest score or random.", INSERTION, "lowest")
+    selection: Selection = _set(
+        "Position to insert: the one with the lowest score, or random.", INSERTION, "lowest"
+    )
     metric: Metric = _set("Compare gradients by cosine or l2.", INSERTION, "cosine")
     insertions: Insertions = _set("Positions to insert per clip at each test: one or all.", INSERTION, "one")
     gradient: GradientReading = _set(

@@ -35,8 +35,8 @@ def nearest_real_clip(
     if not candidates or videos.pixels[candidates[0], 0].shape != pixels.shape:
         found = videos.pixels[candidates[0], 0].shape if candidates else "none"
         raise SettingsError(
-            f"the real clips of class {class_name!r} must have the shape {pixels.shape} (T, H, W, 3), "
-            f"got {found}; open them with the same number of frames and size"
+            f"the real clips of class {class_name!r} must have shape {pixels.shape} (T, H, W, 3), "
+            f"got {found}; open the real clips with the same number of frames and size"
         )
     wanted = pixels.astype(np.float32)
     squares = [float(np.square(wanted - videos.pixels[clip, 0]).mean()) for clip in candidates]

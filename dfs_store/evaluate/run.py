@@ -156,7 +156,7 @@ def evaluate(
         if source is not None
     }
     if not sources:
-        raise SettingsError("`clips` and `soft` are both None; pass at least one of them to train on")
+        raise SettingsError("`clips` and `soft` are both None; pass at least one of these to train on")
     first, started = settings.training(0), time.perf_counter()
 
     def tell(kind: str, top1: tuple[float, ...], number: int, loss: float) -> None:

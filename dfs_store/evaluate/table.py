@@ -56,7 +56,8 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
             rows += _checked_rows(document)
     if not rows:
         raise SettingsError(
-            f"no results of `dfs evaluate` in {', '.join(map(str, paths))}; name files or folders of results"
+            f"no results of `dfs evaluate` in {', '.join(map(str, paths))}; pass "
+            "result files or folders that contain them"
         )
     return over_seeds(sorted(rows, key=_place))
 
@@ -84,7 +85,7 @@ def _result(file: Path, *, named: bool) -> dict[str, Any] | None:
     except OSError as error:
         if not named and error.errno == errno.EINVAL:
             return None  # a pipe or a device
-        raise StoreNotFoundError(f"{file} cannot be read: {error.strerror}; check the path") from error
+        raise StoreNotFoundError(f"{file} cannot be read ({error.strerror}); check the path") from error
     except ValueError:
         return None
     if not isinstance(document, dict) or document.get("schema") != RESULT_SCHEMA:
@@ -99,8 +100,8 @@ def _checked_rows(found: dict[str, Any]) -> list[TableRow]:
         return [_row({**found, "labels": "hard"}), _row({**found, **found["soft"], "labels": "soft"})]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise NotAStoreError(
-            f"{found['file']} is an incomplete or malformed result ({type(error).__name__}: {error}); repeat "
-            "`dfs evaluate`"
+            f"{found['file']} is an incomplete or malformed result ({type(error).__name__}: {error}); run "
+            "`dfs evaluate` again"
         ) from error
 
 

@@ -86,7 +86,7 @@ def replica_of(num_replicas: object, rank: object) -> tuple[int, int]:
     """
     if (num_replicas is None) != (rank is None):
         raise SettingsError(
-            f"num_replicas and rank must be given together or not at all, got {num_replicas!r} and {rank!r}"
+            f"num_replicas and rank must be passed together or not at all, got {num_replicas!r} and {rank!r}"
         )
     if num_replicas is None:
         distributed = torch.distributed

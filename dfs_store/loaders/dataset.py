@@ -115,7 +115,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
             raise SettingsError(f'target must be "hard" or "soft", got {target!r}')
         if target == "soft" and target_transform is not None:
             raise SettingsError(
-                'target_transform applies to classes, so it cannot be used with target="soft"; remove one'
+                'target_transform applies to classes, so it cannot be used with target="soft"; leave one out'
             )
         self._num_frames_option = num_frames
         self._in_memory_option = in_memory
@@ -329,7 +329,7 @@ def _places(path: StorePath | Sequence[StorePath]) -> list[Place]:
     if not isinstance(path, Sequence) or not all(isinstance(part, str | os.PathLike) for part in path):
         raise SettingsError(f"path must be a store path or a list of store paths, got {path!r}")
     if not path:
-        raise SettingsError("path must name at least one store, got an empty list")
+        raise SettingsError("path must contain at least one store, got an empty list")
     return [locate(part).absolute() for part in path]
 
 
@@ -338,7 +338,7 @@ def _num_outputs(option: object, source: OpenStores) -> int:
         source.check_agreement(
             "num_frames",
             lambda store: store.num_frames,
-            "; pass num_frames=... to give all rebuilt clips the same number of frames",
+            "; pass num_frames=... to rebuild all clips with the same number of frames",
         )
         return int(source.num_frames[0])
     return check_whole_number(option, "num_frames", least=1)

@@ -210,8 +210,8 @@ class DFSLoader:
         for name, value in self._settings().items():
             if settings.get(name) != value:
                 raise SettingsError(
-                    f"the state is from a loader with {name}={settings.get(name)!r}, but this one has "
-                    f"{name}={value!r}, so the remaining batches would differ; use equal settings"
+                    f"the state is from a loader with {name}={settings.get(name)!r}, but this loader "
+                    f"has {name}={value!r}, so the remaining batches would differ; use the same settings"
                 )
         epoch = check_whole_number(epoch, "epoch", least=0)
         self._progress = _Progress(epoch, check_whole_number(batch, "batch", least=0))

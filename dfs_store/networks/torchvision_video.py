@@ -58,7 +58,7 @@ def torchvision_model(name: str, num_classes: int, num_frames: int, size: int) -
     except (RuntimeError, ValueError) as error:
         raise SettingsError(
             f"--model {name} does not accept clips of {num_frames}x{size}x{size} "
-            f"({first_line(error)}); choose another --model, or use a larger --frames or --size"
+            f"({first_line(error)}); choose a different --model, or use a larger --frames or --size"
         ) from error
     return adapted
 

@@ -170,7 +170,7 @@ def _logits(network: nn.Module, clips: Tensor) -> Tensor:
             raise
         raise SettingsError(
             f"a normalisation layer of the network needs more than one value per channel, but has only one "
-            f"for a batch of {counted(len(clips), 'clip')} with shape {tuple(clips.shape[1:])}; use another "
-            "--batch-size or larger clips"
+            f"for a batch of {counted(len(clips), 'clip')} with shape {tuple(clips.shape[1:])}; use a "
+            "different --batch-size or larger clips"
         ) from error
     return logits

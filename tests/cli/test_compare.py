@@ -164,7 +164,7 @@ def test_a_table_of_the_paper(compare):
         (("--methods", "random", "--vpc", "1", "--controls", "equal"), "--controls must be one of"),
         (("--methods", "random", "--vpc", "1", "--set", "epsilon=1"), "not used by random"),
         (("--methods", "dfs", "--vpc", "1", "--set", "epsilom=1"), "'epsilon'"),
-        (("--methods", "dfs", "--vpc", "1", "--set", "seed=1"), "set by `dfs compare` itself"),
+        (("--methods", "dfs", "--vpc", "1", "--set", "seed=1"), "which `dfs compare` sets itself"),
         (("--methods", "dfs", "--vpc", "1", "--set", "lr=much"), "must be a number"),
         (("--methods", "dfs", "--vpc", "1", "--vary", "lr"), "SETTING=a,b,c"),
         (("--table", "7"), "--table must be one of"),
@@ -265,7 +265,7 @@ def test_ctrl_c_during_a_cell_exits_with_130_and_the_next_run_continues(tmp_path
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=120)
     assert started.returncode == 130, said
-    assert "repeat the command to continue" in said
+    assert "run the same command again to continue" in said
     assert list((tmp_path / "c").glob("*/*.checkpoint.npz"))
     steps = log.read_text().count("step_done")
     again = subprocess.run(command, capture_output=True, text=True, check=True)

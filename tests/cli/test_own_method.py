@@ -118,7 +118,7 @@ def test_settings_that_a_record_uses_and_refuses(dfs, folder):
     [
         ("own_toy:missing", "cannot import missing from 'own_toy'.*write it as module:function"),
         ("nowhere_at_all:f", "ModuleNotFoundError"),
-        ("own_toy:NUMBER", "must name a function or a Method, got int"),
+        ("own_toy:NUMBER", "must be a function or a Method, got int"),
         ("herdin", "Did you mean 'herding'"),
     ],
 )

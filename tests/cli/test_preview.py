@@ -130,7 +130,7 @@ def test_the_cosine_map_reads_the_log_of_the_run(dfs, inserted, tmp_path):
     log.rename(tmp_path / "other.zarr.events.jsonl")
     stale = dfs("preview", tmp_path / "other.zarr", "--kind", "cosine", "--out", tmp_path / "e.png")
     assert stale.code == 2
-    assert "is the log of a different store" in stale.stderr
+    assert "seems to be the log of a different store" in stale.stderr
     gone = dfs("preview", inserted, "--kind", "cosine", "--out", tmp_path / "d.png")
     assert gone.code == 3
     assert "--events" in gone.stderr

@@ -88,7 +88,7 @@ def test_a_settings_file_supports_it(dfs, folder, tmp_path):
     [
         (("--method", "dfs"), "--vpc all keeps every real clip, but method dfs makes its own clips"),
         (("--method", "dm"), "or choose --method herding or k-center or pack or random"),
-        (("--method", "static-dynamic"), "give a number"),
+        (("--method", "static-dynamic"), "pass a number"),
         (("--method", "random", "--vpc", "each"), "the number of clips per class, or all, got 'each'"),
         (("--method", "random", "--vpc", "0"), "--vpc must be at least 1, got 0"),
     ],

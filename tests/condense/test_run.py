@@ -143,7 +143,7 @@ def test_an_interrupted_run_resumes_to_the_same_arrays(config, videos, tmp_path,
 
 def test_a_checkpoint_of_different_settings_raises_an_error_that_names_them(config, videos):
     condense_until(0, config(), videos)
-    with pytest.raises(CheckpointError, match=r"lr 1\.0 there, 2\.0 here"):
+    with pytest.raises(CheckpointError, match=r"lr was 1\.0, now 2\.0"):
         run(config(lr=2.0, resume=True), videos)
 
 
@@ -237,7 +237,7 @@ def test_a_second_run_with_the_same_output_raises_an_error_and_the_first_continu
 
     def intrude(event):
         if isinstance(event, StepDone) and event.step == 2:
-            with pytest.raises(OutputExistsError, match=r"another run \(process \d+\) is condensing into it"):
+            with pytest.raises(OutputExistsError, match=r"another run \(process \d+\) is writing to"):
                 condense(config(resume=True), videos)
 
     condense(settings, videos, on_event=intrude)

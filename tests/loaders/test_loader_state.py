@@ -112,9 +112,9 @@ def test_an_older_pass_that_ends_later_does_not_affect_a_newer_one(make):
 
 
 def test_a_state_with_different_settings_is_refused_with_both_values(make):
-    with pytest.raises(SettingsError, match="batch_size=2, but this one has batch_size=3"):
+    with pytest.raises(SettingsError, match="batch_size=2, but this loader has batch_size=3"):
         make(3).load_state_dict(make().state_dict())
-    with pytest.raises(SettingsError, match="seed=5, but this one has seed=6"):
+    with pytest.raises(SettingsError, match="seed=5, but this loader has seed=6"):
         make(seed=6).load_state_dict(make().state_dict())
 
 

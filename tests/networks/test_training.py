@@ -139,7 +139,7 @@ def test_invalid_settings_raise_an_error(name, value):
 def test_a_batch_too_small_for_a_normalisation_layer_raises_an_error():
     normalised = nn.Sequential(nn.Flatten(), nn.Linear(32, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
     with pytest.raises(
-        SettingsError, match=r"a batch of 1 clip with shape \(2, 1, 4, 4\); .* another --batch-size"
+        SettingsError, match=r"a batch of 1 clip with shape \(2, 1, 4, 4\); .* different --batch-size"
     ):
         train(normalised, Blobs(), TrainingSettings(epochs=1, batch_size=11))
 

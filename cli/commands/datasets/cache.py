@@ -18,7 +18,7 @@ def cache(
         typer.Option("--remove", help="Remove the entry with this key; can be repeated.", metavar="KEY"),
     ] = None,
     unfinished: Annotated[
-        bool, typer.Option("--remove-unfinished", help="Remove entries that were left unfinished.")
+        bool, typer.Option("--remove-unfinished", help="Remove unfinished entries.")
     ] = False,
     obsolete: Annotated[
         bool,

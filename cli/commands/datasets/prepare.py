@@ -91,7 +91,7 @@ def prepare(
 ) -> None:
     """Decode the clips of a dataset into the cache.
 
-    If it is interrupted, repeat the command to continue.
+    If interrupted, run the same command again to continue.
 
     Stores 1 + 3 * RUNS views of each test clip: the centre, and a random start for each pass and run.
     """

@@ -200,13 +200,14 @@ class TrainableKeyFrames:
         for clip, position in chosen:
             if not 0 < position < self.num_frames - 1 or (clip, position) in taken:
                 raise PositionsError(
-                    f"cannot insert a key frame at position {position} of clip {clip}: it must be strictly "
-                    f"between two adjacent key frames, which are at {self.clip_positions(clip).tolist()}"
+                    f"cannot insert a key frame at position {position} of clip {clip}: the position "
+                    "must be strictly between two adjacent key frames, which are at "
+                    f"{self.clip_positions(clip).tolist()}"
                 )
             if self.clip_positions(clip).size < 2:
                 raise PositionsError(
-                    f"cannot insert a key frame into clip {clip}: it has only one key frame, so none of its "
-                    "frames is interpolated"
+                    f"cannot insert a key frame into clip {clip}: the clip has only one key frame, so none "
+                    "of its frames is interpolated"
                 )
             taken.add((clip, position))
         values = self.frames_at(chosen)

@@ -157,7 +157,7 @@ class StaticDynamicClips:
                 _check_memories(arrays, store)
             except (KeyError, ValueError) as error:
                 raise DamagedStoreError(
-                    f"{path}: the native arrays are not static-dynamic memories: {error}"
+                    f"{path} contains native arrays that are not static-dynamic memories: {error}"
                 ) from error
         with out_of_memory_named("use --device cpu"):
             self._memory = StaticDynamicMemory.of_arrays(arrays, self._device)
@@ -182,7 +182,7 @@ def _check_memories(arrays: dict[str, npt.NDArray[Any]], store: KeyFrameStore) -
     """Raises KeyError or ValueError unless the arrays are memories that match the store's clips."""
     vpc, rest = divmod(len(store), len(store.class_names))
     if rest or not np.array_equal(store.labels, np.repeat(np.arange(len(store.class_names)), vpc)):
-        raise ValueError("clips must be sorted by class, with equally many per class")
+        raise ValueError("clips must be sorted by class, with the same number of clips per class")
     count, size = MEMORIES_PER_VIDEO * vpc, store.frame_shape[1:]
     wanted = {
         "static": (len(store.class_names) * count, 3, *size),

@@ -47,7 +47,7 @@ def check_real_clips(clips_per_class: Mapping[str, int], vpc: ClipsPerClass, oth
     smallest = min(clips_per_class, key=lambda name: clips_per_class[name])
     if vpc != "all" and (most := clips_per_class[smallest]) < vpc:
         raise SettingsError(
-            f"--vpc {vpc} needs {vpc} real clips of every class, but class {smallest!r} has {most}; "
+            f"--vpc {vpc} needs {vpc} real clips of every class, but class {smallest!r} has only {most}; "
             f"use --vpc {most} or less{otherwise}"
         )
 

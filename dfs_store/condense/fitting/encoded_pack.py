@@ -123,7 +123,7 @@ def _within_budget(
     if least > budget:
         raise SettingsError(
             f"--budget {config.budget} ({budget + fixed:,} bytes) is too small: {len(clips):,} clips need at "
-            f"least {least + fixed:,} as {encoding.name}; raise --budget, or lower --vpc"
+            f"least {least + fixed:,} bytes as {encoding.name}; raise --budget, or lower --vpc"
         )
     numbers = share_out([own for _, own in measured], budget)
     chosen = [own[number] for (_, own), number in zip(measured, numbers, strict=True)]

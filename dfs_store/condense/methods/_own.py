@@ -30,7 +30,7 @@ def own_method(name: str) -> Method:
     if isinstance(found, Method):
         return replace(found, run=_guarded(name, found.run))
     if not callable(found):
-        raise SettingsError(f"--method {name} must name a function or a Method, got {type(found).__name__}")
+        raise SettingsError(f"--method {name} must be a function or a Method, got {type(found).__name__}")
     return Method(run=_guarded(name, _run_of(found)), key_frames=lambda _, num_frames: (1, num_frames))
 
 

@@ -161,8 +161,8 @@ def checked_network(
         kernels = chosen if ranks.is_first else check_kernels(network, chosen.precision, *shape)
         if kernels.precision != chosen.precision:
             raise SettingsError(
-                f"--precision auto chose {chosen.precision} on the first process, but on this process "
-                f"{'; '.join(kernels.notes)}; use --precision float32"
+                f"--precision auto chose {chosen.precision} on the first process, which this process "
+                f"cannot use: {'; '.join(kernels.notes)}; use --precision float32"
             )
     return network, kernels
 
@@ -199,7 +199,9 @@ def _preset(dataset: str, vpc: int) -> Preset:
 def _notes(config: CondenseConfig) -> list[str]:
     unused = [name for name in _INSERTION_SETTINGS if config.insertion is False and config.differs(name)]
     flags = ", ".join(map(flag_of, unused))
-    return [f"ignoring {flags}, because insertion is off; turn it on with --insertion"] if unused else []
+    return (
+        [f"ignoring {flags}, because insertion is off; turn on insertion with --insertion"] if unused else []
+    )
 
 
 def _check_clips(

@@ -146,7 +146,7 @@ def _check(config: CondenseConfig) -> None:
     given = [flag_of(name) for name in _SIZES if getattr(config, name) is not None]
     if len(given) != 1:
         raise SettingsError(
-            "--method pack needs exactly one of --budget 20MiB, --key-frames K and --max-error LEVELS, got "
+            "--method pack needs exactly one of --budget SIZE, --key-frames K and --max-error LEVELS, got "
             f"{' and '.join(given) or 'none'}"
         )
     if config.key_frames is not None and (config.min_key_frames or 1) > config.key_frames:

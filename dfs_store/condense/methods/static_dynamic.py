@@ -207,7 +207,8 @@ class _StaticDynamicRun:
                 there = f"shape {state[name].shape}" if name in state else "no array"
                 raise CheckpointError(
                     f"the checkpoint {path} contains {there} for {name}, but this run needs shape "
-                    f"{fresh.shape}: the real clips or classes have changed; delete it to start the run again"
+                    f"{fresh.shape}, because the real clips or classes have changed; delete the checkpoint "
+                    "to start the run again"
                 )
         self.memory = StaticDynamicMemory.of_arrays(state, self._device)
         self._optimizer = self._dynamic_optimizer()

@@ -169,7 +169,7 @@ def _read(path: Path) -> tuple[int, dict[str, Any], State]:
             raise ValueError("its members are compressed, so their size in memory is unlimited")
         header = parse_json(bytes(archive["header"]))
         if type(header["step"]) is not int or header["step"] < 0:
-            raise ValueError("its step is not an integer of at least 0")
+            raise ValueError("its step is not a non-negative integer")
         state = {name: archive[name] for name in archive.files if name != "header"}
         if sorted(state) != header["arrays"] or not state:
             raise ValueError("some of its arrays are missing")
@@ -258,7 +258,7 @@ def restore_key_frames(
     if len(flat["counts"]) != wanted or offsets[-1] != len(flat["frames"]):
         raise CheckpointError(
             f"the checkpoint {path} contains {counted(len(flat['counts']), 'clip')}, but this run has "
-            f"{wanted:,}; delete it to start the run again"
+            f"{wanted:,}; delete the checkpoint to start the run again"
         )
     there = (int(flat["positions"].max()) + 1, flat["frames"].shape[1:])
     here = (chunks[0].num_frames, tuple(chunks[0].frames.shape[1:]))
@@ -266,13 +266,13 @@ def restore_key_frames(
     if there[1] != here[1] or there[0] not in (1, here[0]):
         raise CheckpointError(
             f"the checkpoint {path} contains clips of {there[0]} frames with shape {there[1]}, but this run "
-            f"needs {here[0]} frames with shape {here[1]}: the real clips have changed; delete it to start "
-            "the run again"
+            f"needs {here[0]} frames with shape {here[1]}, because the real clips have changed; delete the "
+            "checkpoint to start the run again"
         )
     if flat["cosine_sums"].shape[-1] != here[0] or not _are_positions(flat["positions"], offsets, here[0]):
         raise CheckpointError(
-            f"the checkpoint {path} contains invalid positions for clips of {here[0]} frames; delete it to "
-            "start the run again"
+            f"the checkpoint {path} contains invalid positions for clips of {here[0]} frames; delete the "
+            "checkpoint to start the run again"
         )
     first = first_clip
     for chunk in chunks:
@@ -318,8 +318,8 @@ def _are_positions(positions: npt.NDArray[Any], offsets: npt.NDArray[Any], num_f
 def _check_settings(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
     different = sorted(k for k in saved.keys() | wanted.keys() if saved.get(k) != wanted.get(k))
     if different:
-        shown = "; ".join(f"{k} {saved.get(k)!r} there, {wanted.get(k)!r} here" for k in different)
+        shown = "; ".join(f"{k} was {saved.get(k)!r}, now {wanted.get(k)!r}" for k in different)
         raise CheckpointError(
             f"the checkpoint {path} was made with different settings ({shown}); use the same settings, "
-            "choose another --out, or add --overwrite without --resume to start again"
+            "choose a different --out, or add --overwrite without --resume to restart"
         )

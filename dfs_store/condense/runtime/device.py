@@ -48,8 +48,8 @@ def resolve_device(name: str) -> torch.device:
         raise SettingsError(f"--device must be auto, cpu, cuda or cuda:N, got {name!r}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise SettingsError(
-            f"--device {name}: torch finds {counted(torch.cuda.device_count(), 'CUDA device')}; "
-            "use --device cpu"
+            f"--device {name} is not available, because torch finds "
+            f"{counted(torch.cuda.device_count(), 'CUDA device')}; use --device cpu"
         )
     return indexed_device(device)
 

@@ -68,7 +68,7 @@ def check_disk(out: str, need: DiskNeed) -> None:
     if free < need.least:
         raise DiskFullError(
             f"{out}: the run needs at least {need.least:,} bytes on this disk, including checkpoints, but "
-            f"only {free:,} are free; free up space, or choose another --out"
+            f"only {free:,} are free; free up space, or choose a different --out"
         )
 
 

@@ -170,5 +170,5 @@ def _lost_rank_named() -> Iterator[None]:
     except (RuntimeError, ConnectionError) as error:
         raise LostRankError(
             f"another process of this run ended early ({first_line(error)[:120]}); see its message. "
-            "The last checkpoint is kept: start again with --resume and any number of processes"
+            "The last checkpoint was kept; continue with --resume and any number of processes"
         ) from error

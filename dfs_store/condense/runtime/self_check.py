@@ -121,7 +121,7 @@ def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, siz
         cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
         raise SettingsError(
             f"{'; '.join(notes)}, with torch {torch.__version__} and cuDNN {cudnn}: "
-            "convolutions are not reliable on this device; use --device cpu or another release of torch"
+            "convolutions are not reliable on this device; use --device cpu, or a different release of torch"
         )
     if precision == "float32":
         return KernelCheck("float32", network.plain, error, notes)

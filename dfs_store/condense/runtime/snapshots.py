@@ -56,13 +56,13 @@ def check_snapshots(config: CondenseConfig) -> None:
     foreign = [name for name in names if name != _RUN and _NAME.fullmatch(name) is None]
     if foreign:
         raise OutputExistsError(
-            f"--snapshots writes to {folder}, which contains {foreign[0]}, a file of another kind; move it "
-            "elsewhere, or choose another --out"
+            f"--snapshots writes to {folder}, but {foreign[0]} in that folder is not a snapshot; move the "
+            "file elsewhere, or choose a different --out"
         )
     if not (config.overwrite or config.resume):
         raise OutputExistsError(
-            f"{folder} contains snapshots of an earlier run; add --overwrite to replace them, or choose "
-            "another --out"
+            f"{folder} contains snapshots of an earlier run; add --overwrite to replace them, or choose a "
+            "different --out"
         )
 
 
@@ -190,7 +190,8 @@ def snapshots_of(store: KeyFrameStore) -> dict[int, Path]:
     files = _files(folder)
     if not files:
         raise StoreNotFoundError(
-            f"{folder}: there are no snapshots of the run that made {store.path}; condense with --snapshots N"
+            f"there are no snapshots in {folder} of the run that made {store.path}; condense with "
+            "--snapshots N"
         )
     try:
         run = read_json(folder / _RUN, MOST_RESULT_BYTES)
@@ -198,7 +199,7 @@ def snapshots_of(store: KeyFrameStore) -> dict[int, Path]:
         run = None
     if not isinstance(run, dict) or run.get("store_digest") != store.attributes["digest"]:
         raise SettingsError(
-            f"{folder} contains snapshots of a run other than the one that made {store.path}; condense again "
-            "with --snapshots N --overwrite"
+            f"{folder} contains snapshots of a different run from the one that made {store.path}; condense "
+            "again with --snapshots N --overwrite"
         )
     return files

@@ -85,8 +85,8 @@ def method_rows(asked: Comparison, clips: TrainingClips) -> list[Row]:
     given = {*asked.settings, *asked.vary, *(name for each in asked.variants.values() for name in each)}
     if unused := sorted(given - used):
         raise SettingsError(
-            f"{', '.join(unused)}: not used by {' or '.join(asked.methods)}; leave it out, or compare a "
-            "method that uses it"
+            f"{' or '.join(unused)} is not used by {' or '.join(asked.methods)}; leave out the setting, "
+            "or add a method that uses it"
         )
     for row in rows.values():
         config_of(asked, row, 0, "unused.zarr")
@@ -184,6 +184,6 @@ def within_budget(asked: Comparison, row: Row, clips: TrainingClips) -> Row:
     if needed > limit and config.frame_encoding is None:
         raise SettingsError(
             f"--budget {asked.budget} is {limit:,} bytes, but {row.method} at VPC {row.vpc} needs at least "
-            f"{needed:,} ({dtype}); raise the budget, lower --vpc, or leave the method out"
+            f"{needed:,} bytes as {dtype}; raise the budget, lower --vpc, or leave out the method"
         )
     return row

@@ -275,11 +275,11 @@ def _check_specification(asked: Comparison, out: Path) -> None:
     try:
         there = read_json(path, MOST_RESULT_BYTES)
     except (OSError, ValueError) as error:
-        raise NotAStoreError(f"{path} cannot be read ({error}); choose another --out") from error
+        raise NotAStoreError(f"{path} cannot be read ({error}); choose a different --out") from error
     if not isinstance(there, dict) or there.get("schema") != SPECIFICATION_SCHEMA:
-        raise NotAStoreError(f"{path} is not a specification of `dfs compare`; choose another --out")
+        raise NotAStoreError(f"{path} is not a specification of `dfs compare`; choose a different --out")
     if found := differences(there, asked):
         raise SettingsError(
-            f"{out} contains a different comparison: {'; '.join(found)}. Use its settings to continue it, or "
-            "choose another --out"
+            f"{out} contains a different comparison: {'; '.join(found)}. To continue that comparison, "
+            "use its settings; otherwise, choose a different --out"
         )

@@ -66,7 +66,7 @@ def split_name(name: str, flag: str = "a setting") -> tuple[str | None, str]:
     known = _EVALUATE if owner == EVALUATE else _CONDENSE
     if own in _RESERVED:
         raise SettingsError(
-            f"{flag} must not contain {own}, which is set by `dfs compare` itself; leave it out"
+            f"{flag} must not contain {own}, which `dfs compare` sets itself; leave out {own}"
         )
     if own not in known:
         names: Iterable[str] = sorted({*known, *_EVALUATE} - set(_RESERVED))

@@ -64,7 +64,7 @@ class ExportSettings:
         check_fps(self.fps)
         if not self.license.strip():
             raise SettingsError(
-                "--license must not be empty; name a licence, for example cc-by-4.0, other or unknown"
+                "--license must not be empty; pass a licence, for example cc-by-4.0, other or unknown"
             )
 
 
@@ -124,14 +124,14 @@ def export_store(
     """
     is_file = settings.to == "npz"
     if is_file != (Path(out).suffix == ".npz"):
-        needed = "a file: --out NAME.npz" if is_file else "a folder: --out DIR, without .npz"
-        raise SettingsError(f"--to {settings.to} writes {needed}, got {os.fspath(out)!r}")
+        needed = "a file that ends in .npz" if is_file else "a folder, not a .npz file"
+        raise SettingsError(f"--out for --to {settings.to} must be {needed}, got {os.fspath(out)!r}")
     with open_store(source) as store:
         clips = ExportedClips(store, source, classes, on_progress)
         if not len(clips):
             raise SettingsError(
-                f"{os.fspath(source)}: the classes {', '.join(clips.class_names)} have no clips to export; "
-                "choose other classes"
+                f"{os.fspath(source)} has no clips of the classes {', '.join(clips.class_names)} to export; "
+                "choose different classes"
             )
         encoding = settings.encoding or KINDS[settings.to][0]
         fps = settings.fps or store.fps or DEFAULT_FPS

@@ -31,8 +31,8 @@ def write_npz(clips: ExportedClips, path: Path, *, fps: float, dtype: str) -> No
     names = np.array(clips.class_names)
     if names.tolist() != clips.class_names:
         raise SettingsError(
-            "a class name ends with a NUL character, which NumPy cannot store; rename the class, or use "
-            "another --to"
+            "a class name ends with a NUL character, which NumPy cannot store; rename the class, or "
+            "choose another format with --to"
         )
     described = list(clips.described())
     small: dict[str, npt.NDArray[Any]] = {

@@ -91,7 +91,7 @@ def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> Foun
         return fitting[0]
     if len(known) == 1:
         others = _some([each for each in fitting if each is not known[0]])
-        note = f"{known[0].name} was used as the clips, not {others}; use --clips-key to select another array"
+        note = f"{known[0].name} was used as the clips, not {others}; use --clips-key to select another"
         return replace(known[0], note=note)
     raise SettingsError(
         f"{file} contains more than one array that can be the clips: {_some(fitting)}; choose one, for "
@@ -153,15 +153,15 @@ def _no_clips(arrays: Sequence[FoundArray], file: str) -> str:
     integers = [each for each in arrays if len(each.shape) == 5]
     hint = ""
     if integers:
-        hint = f"; save {integers[0].name or 'it'} as uint8 (0 to 255) or float32"
+        hint = f"; save {integers[0].name or 'the array'} as uint8 (0 to 255) or float32"
     elif any(len(each.shape) == 4 for each in numbers):
         hint = (
             "; an array with four axes may be images, one clip, or grey clips. Save one clip as clip[None], "
             "and grey clips (N, T, H, W) as clips[:, :, None]"
         )
     return (
-        f"{file} contains no array of clips, which must be (N, T, C, H, W) or (N, C, T, H, W) of "
-        f"{', '.join(CLIP_DTYPES)}; it contains {_some(arrays)}{hint}"
+        f"{file} contains no array of clips, which must have shape (N, T, C, H, W) or (N, C, T, H, W) and "
+        f"dtype {', '.join(CLIP_DTYPES)}; it contains {_some(arrays)}{hint}"
     )
 
 

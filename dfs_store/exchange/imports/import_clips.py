@@ -325,6 +325,6 @@ class _Seen:
             notes.append(
                 f"{words}; {100 * self.outside / self.num_values:.2g} % of them are outside the range of "
                 f"pixels, which is {low:.3g} to {high:.3g} under this normalization ({mean}). This is normal "
-                "for synthetic clips; if you did not expect it, set --normalization"
+                "for synthetic clips; if you did not expect this, set --normalization"
             )
         return notes

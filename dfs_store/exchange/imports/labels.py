@@ -108,7 +108,8 @@ def check_counts(shape: tuple[int, ...], what: str) -> None:
     for count, most, name in zip(shape[:2], (_MOST_CLIPS, _MOST_CLASSES), ("clips", "classes"), strict=False):
         if count > most:
             raise SettingsError(
-                f"{what} {shape}: at most {most:,} {name} can be imported, got {count:,}; split the file"
+                f"{what} of shape {shape}: at most {most:,} {name} can be imported, got {count:,}; "
+                "split the file"
             )
 
 
@@ -120,7 +121,7 @@ def counted_labels(num_clips: int, clips_per_class: int, names: Sequence[str] | 
     """
     if clips_per_class < 1 or num_clips % clips_per_class:
         raise SettingsError(
-            f"--clips-per-class must divide the number of clips, {num_clips}, got {clips_per_class}"
+            f"--clips-per-class must divide the number of clips ({num_clips}), got {clips_per_class}"
         )
     labels = np.repeat(np.arange(num_clips // clips_per_class), clips_per_class)
     return _with_names(labels.tolist(), names, f"--clips-per-class {clips_per_class}")
@@ -142,13 +143,13 @@ def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: s
         array = array[:, 0]
     if array.shape[:1] != (num_clips,) or array.ndim > 2:
         raise SettingsError(
-            f"{what} must contain one label per clip, with the shape ({num_clips},), got {array.shape}"
+            f"{what} must contain one label per clip, with shape ({num_clips},), got shape {array.shape}"
         )
     if array.ndim == 2:
         if not is_one_hot(array):
             raise SettingsError(
-                f"{what} contains soft labels {array.shape}, but only one class per clip can be imported; "
-                "save labels.argmax(1)"
+                f"{what} contains soft labels of shape {array.shape}, but only one class per clip can be "
+                "imported; save labels.argmax(1) instead"
             )
         if names is not None and len(names) != array.shape[1]:
             raise SettingsError(

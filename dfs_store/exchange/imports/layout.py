@@ -51,8 +51,8 @@ def find_layout(shape: Sequence[int], asked: str, what: str) -> Layout:
     known_name(asked, ("auto", *LAYOUTS), "--layout")
     if len(shape) != 5 or 0 in shape:
         raise UnreadableClipsError(
-            f"{what} has the shape {tuple(shape)}; clips must be (N, T, C, H, W) or (N, C, T, H, W), without "
-            "empty axes"
+            f"{what} has shape {tuple(shape)}, but clips must have shape (N, T, C, H, W) or (N, C, T, H, W), "
+            "without empty axes"
         )
     readings = {name: _read(name, shape) for name in LAYOUTS}
     fitting = [each for each in readings.values() if each.frame_shape[0] in _CHANNELS]
@@ -63,11 +63,9 @@ def find_layout(shape: Sequence[int], asked: str, what: str) -> Layout:
         for each in fitting or readings.values()
     )
     why = (
-        "more than one axis can be the channels"
-        if fitting
-        else "no axis has the length 1 or 3 of the channels"
+        "more than one axis can be the channels" if fitting else "no axis has 1 or 3 elements, as channels do"
     )
-    raise SettingsError(f"{what} has the shape {tuple(shape)}, but {why}; use {choices}")
+    raise SettingsError(f"{what} has shape {tuple(shape)}, but {why}; use {choices}")
 
 
 def _moving(layout: Layout, what: str) -> Layout:

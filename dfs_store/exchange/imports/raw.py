@@ -56,7 +56,7 @@ def found_raw(
     if count * size > data.size:
         raise UnreadableClipsError(
             f"{name or 'the tensor'} needs {count * size:,} bytes, but only {data.size:,} are stored: the "
-            "tensor repeats values, or the file is truncated. Save it again as tensor.contiguous()"
+            "tensor repeats values, or the file is truncated. Save tensor.contiguous() instead"
         )
     last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
     if count and (last + 1) * size > data.size:

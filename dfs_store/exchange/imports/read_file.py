@@ -192,7 +192,7 @@ def _labels(
     label_file = str(beside) if beside != path and beside.is_file() else "FILE"
     raise SettingsError(
         f"{path} contains no labels for its {counted(num_clips, 'clip')} (it contains {shown}); use --labels "
-        f"{label_file}, or --clips-per-class V if the clips are sorted by class, with V clips each"
+        f"{label_file}, or --clips-per-class V if the clips are sorted by class, with V per class"
     )
 
 

@@ -158,7 +158,9 @@ def _legacy(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         magic = read_pickle(mapped, data.size)
         if magic != _LEGACY_MAGIC:
-            raise RefusedError("its first bytes do not match; it is damaged, or has a different format")
+            raise RefusedError(
+                "it is damaged or has a different format, because its first bytes do not match"
+            )
         read_pickle(mapped, data.size)
         system, storages = read_pickle(mapped, data.size), dict[str, Storage]()
         content = read_pickle(mapped, data.size, on_storage=lambda each: storages.setdefault(each.key, each))

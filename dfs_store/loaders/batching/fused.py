@@ -37,7 +37,7 @@ def fused_rebuild(device: torch.device) -> FusedRebuild | None:
         reason = f"is off by {error:.0e}"
     warnings.warn(
         f"the fused kernel that rebuilds clips {reason} on {device} with torch {torch.__version__}; "
-        "using plain torch instead, which is slower but gives the same result",
+        "using plain torch instead, which is slower but returns the same result",
         RuntimeWarning,
         stacklevel=2,
     )

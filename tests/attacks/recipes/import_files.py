@@ -121,7 +121,7 @@ def a_compressed_archive(path):
     archive(path, pickled, {"0": bytes(600 * MIB)}, compression=zipfile.ZIP_DEFLATED)
 
 
-@attack("too many objects to search for clips, or they are nested")
+@attack("too many objects to search for clips, or objects that are nested")
 def lists_in_lists(path):
     """Four kilobytes whose lists are shared: met one by one, more than there are atoms."""
     inner = b"]q\x00(" + b"}" * 50 + b"e"

@@ -301,5 +301,5 @@ def test_memories_that_do_not_match_the_store_raise_an_error(tmp_path, memory):
                 writer.append(np.zeros((1, 3, 5, 5)), [0], clip % 3 if name == "order.h5" else clip // 2)
             given = {**memory.arrays(), **change} if change is not None else {"static": memory.static.numpy()}
             writer.write_native("static-dynamic", given)
-        with pytest.raises(DamagedStoreError, match="native arrays are not static-dynamic memories"):
+        with pytest.raises(DamagedStoreError, match="native arrays that are not static-dynamic memories"):
             clips_of(tmp_path / name)

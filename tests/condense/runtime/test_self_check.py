@@ -189,7 +189,7 @@ def test_a_resumed_run_keeps_the_choice_or_raises_an_error(config, videos, monke
     monkeypatch.setattr(speeds, lambda *_: 2.0)
     condense_until(1, config(precision="auto"), videos)
     monkeypatch.setattr(speeds, lambda *_: 0.5)  # as on a different machine
-    with pytest.raises(CheckpointError, match="precision 'bf16' there, 'float32' here"):
+    with pytest.raises(CheckpointError, match="precision was 'bf16', now 'float32'"):
         condense(config(precision="float32", resume=True), videos)
     with condense(config(precision="auto", resume=True), videos) as store:
         provenance = store.attributes["provenance"]

@@ -37,7 +37,7 @@ def test_several_values():
         ("iterations=many", "must be a whole number"),
         ("insertion=perhaps", "must be true or false"),
         ("warmupp=1", "'warmup'"),
-        ("vpc=3", "set by `dfs compare` itself"),
+        ("vpc=3", "which `dfs compare` sets itself"),
     ],
 )
 def test_invalid_settings_are_rejected(text, said):
