@@ -77,7 +77,7 @@ def test_an_inserted_key_frame_is_the_interpolant_with_zero_momentum():
 def test_inserting_at_a_position_that_is_not_a_candidate_raises_an_error(clip, position):
     key_frames, _ = make()
     before = key_frames.frames.clone()
-    with pytest.raises(PositionsError, match=str(position) if clip != 3 else "single key frame"):
+    with pytest.raises(PositionsError, match=str(position) if clip != 3 else "only one key frame"):
         key_frames.insert([(clip, position)], step=0)
     assert torch.equal(key_frames.frames, before)
 
