@@ -76,5 +76,5 @@ def test_a_zarr_store_truncated_after_opening_raises(zarr_path):
 
 def test_frames_must_have_the_shape_in_the_header(store_path):
     edit_attributes(store_path, lambda attributes: attributes.update(frame_shape=[2, 3, 4]), redigest=True)
-    with pytest.raises(DamagedStoreError, match=r"frames of \(2, 3, 4\), got \(2, 4, 3\)"):
+    with pytest.raises(DamagedStoreError, match=r"frames of shape \(2, 3, 4\), got \(2, 4, 3\)"):
         open_store(store_path)

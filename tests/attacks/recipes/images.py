@@ -331,7 +331,12 @@ def avif_still_with_a_track(path):
     with_file(path, STILL, lambda _: sequence)
 
 
-@attack("must be a sequence of 3 frames|must have one b'moov' box", ".zarr", **AVIF, other=[0, 3, STILL])
+@attack(
+    "must be one contiguous sequence of 3 frames|must have one b'moov' box",
+    ".zarr",
+    **AVIF,
+    other=[0, 3, STILL],
+)
 def avif_of_another_clip(path, other):
     """More or fewer frames than the clip has."""
     with open_store(path) as store:

@@ -78,7 +78,7 @@ def sizes_whose_product_is_zero(path):
 
 
 @attack(
-    "whole numbers|describe an array|data_type",
+    "whole numbers|describe a Zarr v3 array|data_type",
     ".zarr",
     change=[
         {"shape": [-4]},

@@ -203,7 +203,7 @@ def test_stores_are_read_over_plain_http(web, tmp_path, suffix):
 
 def test_a_web_server_that_refuses_access_or_connections(web):
     url, *_ = web
-    with pytest.raises(StoreUnreachableError, match="refuses") as caught:
+    with pytest.raises(StoreUnreachableError, match="denies access") as caught:
         open_store(f"{url}/secret.h5?signature=abc")
     assert "abc" not in str(caught.value)
     with pytest.raises(StoreUnreachableError, match="cannot be read now"):

@@ -246,7 +246,7 @@ def test_plain_http_cannot_be_written():
 
 
 def test_a_url_must_have_the_suffix_of_a_store():
-    with pytest.raises(SettingsError, match="the suffix of a store must be one of"):
+    with pytest.raises(SettingsError, match="a store's suffix must be one of"):
         check_output("memory://s.pt")
 
 

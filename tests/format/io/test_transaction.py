@@ -26,7 +26,7 @@ def test_a_folder_that_is_not_a_store_is_never_overwritten(tmp_path):
     (folder / "holiday.jpg").unlink()
     (folder / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}')
     (folder / "vacation").mkdir()
-    with pytest.raises(OutputExistsError, match="remove it yourself"):
+    with pytest.raises(OutputExistsError, match="remove it first"):
         check_output(folder, overwrite=True)
     other = tmp_path / "photos.h5"
     folder.rename(other)

@@ -158,8 +158,8 @@ def sharding(metadata):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda m: m.update(zarr_format=2), "version 3"),
-        (lambda m: m.update(node_type="group"), "describe an array"),
+        (lambda m: m.update(zarr_format=2), "Zarr v3 array"),
+        (lambda m: m.update(node_type="group"), "Zarr v3 array"),
         (lambda m: m.update(shape=[-4]), "whole numbers"),
         (lambda m: m.update(shape=[4.0]), "whole numbers"),
         (lambda m: m.update(shape=[]), "whole numbers"),

@@ -56,7 +56,7 @@ def test_seeds_and_splits_share_no_clip(name):
         ("train", {"clips_per_class": 0}, "clips_per_class must be at least 1"),
         ("train", {"seed": -1}, "seed must be at least 0"),
         ("train", {"classes": []}, "at least one class"),
-        ("train", {"classes": ["nosuch"]}, "has no class nosuch; it has"),
+        ("train", {"classes": ["nosuch"]}, "has no class nosuch; its classes"),
     ],
 )
 def test_invalid_settings_are_refused(name, split, changes, said):
