@@ -170,7 +170,7 @@ def test_an_empty_class_folder_exits_with_3(dfs, folder):
     (folder / "empty").mkdir()
     outcome = dfs("datasets", "prepare", folder, *SMALL)
     assert outcome.code == 3
-    assert "for empty in" in outcome.stderr
+    assert "of class 'empty' in" in outcome.stderr
 
 
 def test_invalid_workers_exit_with_2(dfs, folder):

@@ -80,7 +80,7 @@ def test_files_of_a_list_that_do_not_exist_are_counted(ucf):
 
 def test_a_class_without_existing_files_is_rejected(ucf):
     (ucf / "UCF-101/JumpRope/v_JumpRope_g01_c01.avi").unlink()
-    with pytest.raises(EmptyClassError, match=r"for JumpRope in .*missing: 1 listed file, first "):
+    with pytest.raises(EmptyClassError, match=r"of class 'JumpRope' in .*missing: 1 listed file, first "):
         check_classes(read_ucf(ucf, "train", Reading()), "train")
 
 
@@ -225,7 +225,7 @@ def test_a_folder_with_only_train_has_no_test_split(tmp_path):
 def test_an_empty_class_folder_is_refused(tmp_path):
     touch(tmp_path, "a/1.avi")
     (tmp_path / "b").mkdir()
-    with pytest.raises(EmptyClassError, match=r"for b in .*1 of 2 classes"):
+    with pytest.raises(EmptyClassError, match=r"of class 'b' in .*1 of 2 classes"):
         check_classes(read_folders(tmp_path, "train", Reading()), "train")
 
 
