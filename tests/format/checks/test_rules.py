@@ -17,7 +17,7 @@ BROKEN = [
     ("positions", 11, 6, "last position"),
     ("positions", 8, 65535, "strictly increase.*clip 3"),
     ("offsets", 0, 1, "start at 0, got 1"),
-    ("offsets", 4, 11, "end at the number of key frames (12), got 11"),
+    ("offsets", 4, 11, r"end at the number of key frames \(12\), got 11"),
     ("offsets", 2, 2, "increase by at least 1, got 2 followed by 2"),
     ("offsets", 2, -(2**63), "increase by at least 1"),
     ("offsets", 2, 2**63 - 1, "increase by at least 1"),

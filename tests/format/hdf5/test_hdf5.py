@@ -109,7 +109,7 @@ def test_a_small_array_in_a_layout_that_is_not_allowed_is_refused(path, make, wo
     ("options", "words"),
     [
         ({"dtype": "<f8"}, "little-endian float32, float16, uint8"),
-        ({"dtype": ">f4"}, "got shape .* of >f4"),
+        ({"dtype": ">f4"}, "got shape .* and dtype >f4"),
         ({"chunks": (1, 2, 4, 3), "scaleoffset": 2}, "filters must be shuffle, deflate"),
     ],
 )
