@@ -288,7 +288,7 @@ def test_dm_trains_every_frame(config, videos):
 
 def test_too_few_real_clips_raise_an_error(config, videos):
     for settings in (config(method="random", vpc=6), config(init="real", vpc=6)):
-        with pytest.raises(SettingsError, match=r"--vpc 6 needs 6 real clips.*has 5"):
+        with pytest.raises(SettingsError, match=r"--vpc 6 needs 6 real clips.*has only 5"):
             run(settings, videos)
     run(config(vpc=6, iterations=1), videos)  # noise needs no real clips
 

@@ -130,7 +130,8 @@ def load_newest(out: str | Path, settings: dict[str, Any]) -> tuple[int, State] 
         except _DAMAGE as error:
             if number == len(found):
                 raise CheckpointError(
-                    f"the checkpoint {path} is damaged ({error}); delete it to start the run again"
+                    f"the checkpoint {path} is damaged ({error}); "
+                    "delete the checkpoint to start the run again"
                 ) from error
             warnings.warn(
                 f"the checkpoint {path} is damaged ({error}); continuing from the previous one", stacklevel=2
@@ -251,11 +252,17 @@ def restore_key_frames(
         flat = _flat(state, key_frame_state([chunks[:1]]))
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(
-            f"the checkpoint {path} does not match this run ({error}); delete it to start the run again"
+            f"the checkpoint {path} does not match this run ({error}); delete the checkpoint "
+            "to start the run again"
         ) from error
     offsets = np.concatenate(([0], np.cumsum(flat["counts"])))
     wanted = sum(map(len, chunks)) if num_clips is None else num_clips
-    if len(flat["counts"]) != wanted or offsets[-1] != len(flat["frames"]):
+    if offsets[-1] != len(flat["frames"]):
+        raise CheckpointError(
+            f"the checkpoint {path} counts {offsets[-1]:,} key frames but contains {len(flat['frames']):,}; "
+            "delete the checkpoint to start the run again"
+        )
+    if len(flat["counts"]) != wanted:
         raise CheckpointError(
             f"the checkpoint {path} contains {counted(len(flat['counts']), 'clip')}, but this run has "
             f"{wanted:,}; delete the checkpoint to start the run again"

@@ -248,7 +248,7 @@ def test_a_checkpoint_of_different_clips_raises_an_error(sd_config, videos):
     for changed in ({"frames": 5}, {"classes": ("fast", "still")}):
         cut = {"frames": 6, "size": 43, "clips_per_class": 5, "classes": videos.classes, **changed}
         others = open_videos("moving-shapes", **cut)
-        with pytest.raises(CheckpointError, match=r"real clips '\w+' there"):
+        with pytest.raises(CheckpointError, match=r"real clips was '\w+', now '\w+'"):
             condense(sd_config(resume=True), others)
 
 

@@ -132,7 +132,7 @@ def test_a_tampered_state_raises_an_error(tmp_path, name):
     TAMPERED[name](state)
     save_checkpoint(checkpoint_path(out), 3, {}, state)
     with pytest.raises(
-        CheckpointError, match=r"run\.zarr\.checkpoint\.npz .* delete it to start the run again"
+        CheckpointError, match=r"run\.zarr\.checkpoint\.npz .* delete the checkpoint to start the run again"
     ):
         restore_key_frames(checkpoint_path(out), load_newest(out, {})[1], groups)
     assert all(np.array_equal(array, before[key]) for key, array in key_frame_state(groups).items())
