@@ -21,7 +21,7 @@ from dfs_store.errors import DFSError, OutputExistsError, OutputNotWritableError
 from dfs_store.format.containers import container_of
 from dfs_store.format.io.ours import NAMES_IN_A_FILE, header_is_ours, names_are_ours
 from dfs_store.format.io.place import StoreURL
-from dfs_store.format.io.remote import Remote
+from dfs_store.format.io.remote import Remote, Want
 from dfs_store.format.io.remote_errors import CREDENTIALS, error_text, is_refusal
 from dfs_store.format.spec import MAX_HEADER_BYTES, ZARR_JSON
 
@@ -92,11 +92,13 @@ def _is_replaceable(remote: Remote, there: dict[str, Any]) -> bool:
 
 def _is_store_object(remote: Remote, size_bytes: int) -> bool:
     """Returns whether an object is empty, or contains a name from a store near its start or end."""
-    spans = ((0, _ENDS_BYTES), (max(0, size_bytes - _ENDS_BYTES), size_bytes))
-    ends = [
-        remote.system.cat_file(remote.path(), start=start, end=stop) for start, stop in spans if size_bytes
-    ]
-    return not size_bytes or any(name in end for end in ends for name in NAMES_IN_A_FILE)
+    if size_bytes == 0:
+        return True
+    start, end = (
+        Want("", 0, min(_ENDS_BYTES, size_bytes)),
+        Want("", max(0, size_bytes - _ENDS_BYTES), size_bytes),
+    )
+    return any(name in part.tobytes() for part in remote.gather([start, end]) for name in NAMES_IN_A_FILE)
 
 
 @contextmanager
