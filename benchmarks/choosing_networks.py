@@ -9,15 +9,11 @@ stores have about equal sizes: DFS, packed herded clips, and random clips. Finis
 """
 
 import argparse
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+from running import condensed, evaluated
 
-DFS = (sys.executable, "-m", "dfs_store.cli")
 NETWORKS = (
     *(f"small_networks:{name}" for name in ("Narrow2", "Narrow2Norm", "Wide2", "Narrow3", "Narrow3Norm")),
     "convnet3d",
@@ -31,27 +27,13 @@ STORES = {
 }
 
 
-def dfs(*words: str) -> None:
-    print("+ dfs", *words, flush=True)
-    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": paths}
-    subprocess.run([*DFS, *words], check=True, stdout=subprocess.DEVNULL, env=environment)
-
-
 def score(
-    arguments: argparse.Namespace, source: str, network: str, name: str, epochs: int, seed: int
+    arguments: argparse.Namespace, source: Path | str, network: str, name: str, epochs: int, seed: int
 ) -> dict:
-    """Returns the result of training on `source`, a store or "whole"."""
+    """Returns the result of a training on `source`, a store or "whole"."""
     file = arguments.out / f"{name}-{network.rpartition(':')[2]}-{seed}.json"
-    if not file.exists():
-        part = file.with_suffix(".part.json")
-        how = f"--protocol strict --epochs {epochs} --lr {arguments.lr} --runs 1 --seed {1000 * seed}"
-        dfs(
-            *("evaluate", source, "--dataset", arguments.dataset, "--model", network, *how.split()),
-            *("--results", str(part), "--overwrite", "-q"),
-        )
-        part.rename(file)
-    return json.loads(file.read_text())
+    how = f"--protocol strict --epochs {epochs} --lr {arguments.lr} --runs 1 --seed {1000 * seed}"
+    return evaluated(file, source, "--dataset", arguments.dataset, "--model", network, *how.split())
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -78,13 +60,9 @@ def main() -> None:
     for row, flags in STORES.items():
         for seed in range(arguments.seeds):
             name = row.partition(",")[0]
-            path = arguments.out / f"{name}-{seed}.zarr"
-            if not path.exists():
-                how = [*flags.split(), "--seed", str(seed), "--out", str(path), "--resume", "-q"]
-                dfs("condense", "--dataset", arguments.dataset, *how)
-            results = [
-                score(arguments, str(path), network, name, arguments.epochs, seed) for network in NETWORKS
-            ]
+            how = ("--dataset", arguments.dataset, *flags.split(), "--seed", str(seed))
+            store = condensed(arguments.out / f"{name}-{seed}.zarr", *how)
+            results = [score(arguments, store, network, name, arguments.epochs, seed) for network in NETWORKS]
             storage = results[0]["storage"]
             kilobytes[row] = (storage["key_frame_bytes"] + storage["index_bytes"]) / 1000
             scores.setdefault(row, []).append(np.array([result["top1"]["mean"] for result in results]))

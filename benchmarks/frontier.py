@@ -14,7 +14,6 @@ all existing results.
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,11 +21,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from running import condensed, dfs, evaluated
 from video_codecs import video
 
 from dfs_store import StoreWriter, open_store
 
-DFS = (sys.executable, "-m", "dfs_store.cli")
 QUALITIES = (0, 10, 50)
 
 
@@ -86,18 +85,10 @@ class Row(NamedTuple):
     scores: np.ndarray
 
 
-def dfs(*words: str) -> None:
-    print("+ dfs", *words, flush=True)
-    subprocess.run([*DFS, *words], check=True, stdout=subprocess.DEVNULL)
-
-
 def source_store(arguments: argparse.Namespace, point: Point, seed: int) -> Path:
     """Returns the store of a point's clips as chosen or trained, and makes it if it does not exist."""
-    path = arguments.out / f"{point.source}-{seed}.zarr"
-    if not path.exists():
-        flags = ["--vpc", str(point.vpc), *point.clips.split(), "--dtype", "float32", "--seed", str(seed)]
-        dfs("condense", *arguments.data, *flags, "--out", str(path), "--resume", "-q")
-    return path
+    flags = ("--vpc", str(point.vpc), *point.clips.split(), "--dtype", "float32", "--seed", str(seed))
+    return condensed(arguments.out / f"{point.source}-{seed}.zarr", *arguments.data, *flags)
 
 
 def stored(arguments: argparse.Namespace, point: Point, seed: int) -> tuple[Path, int | None]:
@@ -143,17 +134,13 @@ def measured(arguments: argparse.Namespace, point: Point, seed: int) -> dict:
     if not file.exists():
         path, video_bytes = stored(arguments, point, seed)
         flags = f"--protocol strict --epochs {arguments.epochs} --lr {arguments.lr} --runs {arguments.runs}"
-        part = file.with_suffix(".part.json")
-        dfs(
-            *("evaluate", str(path), *arguments.data, *flags.split()),
-            *("--seed", str(1000 * seed), "--results", str(part), "--overwrite", "-q"),
-        )
-        found = json.loads(part.read_text())
+        result = file.with_suffix(".result.json")
+        found = evaluated(result, path, *arguments.data, *flags.split(), "--seed", str(1000 * seed))
         storage = found["storage"]
         found["bytes"] = video_bytes or storage["key_frame_bytes"] + storage["index_bytes"]
         found["on_disk_bytes"] = video_bytes or storage["on_disk_bytes"]
-        part.unlink()
         file.write_text(json.dumps(found))
+        result.unlink()
     return json.loads(file.read_text())
 
 

@@ -8,14 +8,11 @@ all results.
 """
 
 import argparse
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+from running import condensed, evaluated
 
-DFS = (sys.executable, "-m", "dfs_store.cli")
 STORES = {
     "DFS, 2 clips per class": "--method dfs --vpc 2 --encoding webp:10",
     "DFS, 4 clips per class": "--method dfs --vpc 4 --encoding webp:10",
@@ -25,33 +22,14 @@ WHOLE = "all real clips"
 EPOCHS = {WHOLE: (0, 2, 5, 14)} | dict.fromkeys(STORES, (12, 25, 50, 100, 200))
 
 
-def dfs(*words: str) -> None:
-    print("+ dfs", *words, flush=True)
-    subprocess.run([*DFS, *words], check=True, stdout=subprocess.DEVNULL)
-
-
-def source(arguments: argparse.Namespace, curve: str, seed: int) -> str:
-    """Returns what `dfs evaluate` trains on, and makes the store if it does not exist yet."""
-    if curve == WHOLE:
-        return "whole"
-    path = arguments.out / f"{curve.partition(' clips')[0].replace(', ', '-')}-{seed}.zarr"
-    if not path.exists():
-        how = [*STORES[curve].split(), "--seed", str(seed), "--out", str(path), "--resume", "-q"]
-        dfs("condense", "--dataset", arguments.dataset, *how)
-    return str(path)
-
-
 def result(arguments: argparse.Namespace, curve: str, epochs: int, seed: int) -> dict:
-    file = arguments.out / f"{curve.partition(' clips')[0].replace(', ', '-')}-{epochs}-{seed}.json"
-    if not file.exists():
-        part = file.with_suffix(".part.json")
-        how = f"--protocol strict --epochs {epochs} --lr {arguments.lr} --runs 1 --seed {1000 * seed}"
-        dfs(
-            *("evaluate", source(arguments, curve, seed), "--dataset", arguments.dataset, *how.split()),
-            *("--results", str(part), "--overwrite", "-q"),
-        )
-        part.rename(file)
-    return json.loads(file.read_text())
+    name = curve.partition(" clips")[0].replace(", ", "-")
+    data, source = ("--dataset", arguments.dataset), "whole"
+    if curve != WHOLE:
+        flags = (*STORES[curve].split(), "--seed", str(seed))
+        source = condensed(arguments.out / f"{name}-{seed}.zarr", *data, *flags)
+    how = f"--protocol strict --epochs {epochs} --lr {arguments.lr} --runs 1 --seed {1000 * seed}"
+    return evaluated(arguments.out / f"{name}-{epochs}-{seed}.json", source, *data, *how.split())
 
 
 def draw(curves: dict[str, list[tuple[int, np.ndarray]]], chance: float, path: Path) -> None:

@@ -16,13 +16,11 @@ and used for testing. Every store is made with the stick-figures preset. Finishe
 """
 
 import argparse
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
+from running import dfs, evaluated
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
@@ -35,7 +33,6 @@ from dfs_store.format.coded.encoding import FrameEncoding
 from dfs_store.format.coded.levels import Levels, pixel_levels
 from dfs_store.format.quantization import decode
 
-DFS = (sys.executable, "-m", "dfs_store.cli")
 QUALITY = 10
 RANGE = (-0.5, 1.5)  # pixels that the levels stand for if the encoder is in the loop
 DIFFUSION = 0.01  # share of the Laplacian that a step adds
@@ -196,7 +193,7 @@ def stored(source: Path, kind: str, way: str) -> tuple[Path, float]:
                     frames = sixteen_levels(frames, levels)
                 writer.append(frames.numpy(), store.positions(clip), int(store.labels[clip]))
     elif not path.exists():
-        subprocess.run([*DFS, "convert", str(source), str(path), "--encoding", kind, "-q"], check=True)
+        dfs("convert", str(source), str(path), "--encoding", kind, "-q")
     with open_store(path) as store:
         report = store.storage
         bits = 4 / 32 if way == "four-bit" else 1
@@ -219,16 +216,10 @@ def writer_of(path: Path, store: KeyFrameStore, kind: str, levels: Levels) -> St
 def measured(arguments: argparse.Namespace, way: str, kind: str, seed: int) -> tuple[float, float]:
     """Returns bytes and top-1 in %."""
     path, size = stored(trained(arguments, way, seed), kind, way)
-    file = path.with_suffix(".json")
-    if not file.exists():
-        part = file.with_suffix(".part.json")
-        held = ["--hold-out", str(arguments.hold_out)] if arguments.hold_out else []
-        command = f"--protocol strict --epochs 100 --lr 0.005 --runs 1 --seed {1000 * seed} --overwrite -q"
-        words = ["evaluate", str(path), "--dataset", arguments.dataset, *held, *command.split()]
-        print("+ dfs", *words, flush=True)
-        subprocess.run([*DFS, *words, "--results", str(part)], check=True, stdout=subprocess.DEVNULL)
-        part.rename(file)
-    return size, json.loads(file.read_text())["top1"]["mean"]
+    held = ["--hold-out", str(arguments.hold_out)] if arguments.hold_out else []
+    how = f"--protocol strict --epochs 100 --lr 0.005 --runs 1 --seed {1000 * seed}"
+    words = ("--dataset", arguments.dataset, *held, *how.split())
+    return size, evaluated(path.with_suffix(".json"), path, *words)["top1"]["mean"]
 
 
 def main() -> None:
