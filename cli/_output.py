@@ -146,7 +146,7 @@ def table(rows: list[tuple[str, ...]], *, indent: str = "") -> str:
     """Formats rows as aligned columns, two spaces apart."""
     if not rows:
         return ""
-    rows = [tuple(in_line(printable(cell)) for cell in row) for row in rows]  # as wide as they are printed
+    rows = [tuple(in_line(printable(cell)) for cell in row) for row in rows]  # before they are measured
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows)))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in rows)
     return "\n".join(indent + line.rstrip() for line in lines)

@@ -15,7 +15,7 @@ SCHEMA = "dfs.evaluate/1"
 def result_beside(
     store: str, settings: "EvaluationSettings", videos: "StoreVideos", own: dict[str, Any]
 ) -> str:
-    """Returns a file name with the settings and test clips, so that results do not overwrite one another.
+    """Returns a file name that lists the settings and test clips, so that no result overwrites another.
 
     Settings at their defaults and values equal to the store's are omitted. A result of `whole` is named after
     its dataset and written to the working folder.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig, Plan
     from dfs_store.format import KeyFrameStore, StorageReport
 
-# Shorter runs would end before their forecast.
+# Shorter runs would end before their forecast is ready.
 _FEWEST_STEPS = 30
 _FEWEST_CLIPS = 200
 # Limits of the suggested evaluation on a CPU. Training takes two cores about 0.15 s per 16x112x112 clip.

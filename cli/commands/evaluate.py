@@ -77,7 +77,7 @@ class _Job(NamedTuple):
         store: path of the store, or `WHOLE`.
         videos: real clips to test on and, for `WHOLE`, to train on.
         about: fields in the result that describe the store.
-        own: the store's settings, which the result's file name omits, and its labels if they are unusual.
+        own: the store's settings, which the result's file name omits if unchanged; and unusual `labels`.
         storage: the store's sizes, or None for `WHOLE`.
         labels: kinds of labels to train on, in order.
         settings: settings of the evaluation.
@@ -139,7 +139,7 @@ def _whole(asked: "StoreVideos") -> tuple["StoreVideos", dict[str, Any], dict[st
 def _of_store(
     path: str, asked: "StoreVideos"
 ) -> tuple["StoreVideos", dict[str, Any], dict[str, Any], "StorageReport"]:
-    """Returns the `videos`, `about`, `own` and `storage` of a job."""
+    """Returns the `videos`, `about`, `own` and `storage` of a job, read from its store."""
     from dfs_store import open_store
     from dfs_store.evaluate.record import about_store
     from dfs_store.format.source_paths import source_name
@@ -248,6 +248,6 @@ def _run(job: _Job, *, quiet: bool) -> "EvaluationResult":
             )
 
         result = evaluate(sources.get("hard"), test, settings, soft=sources.get("soft"), on_progress=show)
-    # Names the store's dataset, not the folder with the clips.
+    # The result names the store's dataset, not the folder that contains the clips.
     on = replace(result.test, dataset=name_of(videos.dataset), split_declared=videos.split_declared)
     return replace(result, test=on)

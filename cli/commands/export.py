@@ -12,7 +12,7 @@ from ..options import shared
 if TYPE_CHECKING:
     from dfs_store.exchange.exports.export import Exported
 
-SHOWN = 12  # renamed class folders in a note
+SHOWN = 12  # number of renamed class folders to list in a note
 
 
 @command

@@ -100,7 +100,7 @@ def _picture(
     overwrite: bool,
     quiet: bool,
 ) -> dict[str, Any]:
-    """Draws a picture of a store, and returns its clips, files and size in bytes."""
+    """Draws a picture of a store. Returns the clips, the files, and the total size of the files in bytes."""
     from ..shown.picture_files import check_free, page_paths, write_files
 
     if kind in ("cosine", "timeline"):
@@ -125,7 +125,7 @@ def _rows(
     *,
     overwrite: bool,
 ) -> dict[str, Any]:
-    """Draws the same clips of several stores above one another; only clip 0 if no clips were chosen."""
+    """Like `_picture`, for rows with the same clips of several stores; by default only clip 0."""
     from dfs_store.pictures.preview import image_bytes, rows_of_stores
 
     from ..shown.picture_files import check_free, write_files

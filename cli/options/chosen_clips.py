@@ -57,10 +57,10 @@ def chosen_clips(
 
 
 def clips_as_in(one: "KeyFrameStore", clips: list[int], other: "KeyFrameStore") -> list[int]:
-    """Returns the numbers of the clips in another store that have the same class and place in the class.
+    """Returns the numbers of the corresponding clips in another store: same class, same place in the class.
 
     Raises:
-        SettingsError: the other store has no such clip.
+        SettingsError: a clip has no counterpart in the other store.
     """
     import numpy as np
 

@@ -15,7 +15,7 @@ def read_settings_file(path: str) -> dict[str, Any]:
     Raises:
         SettingsError: the file cannot be read, or is not a flat table of settings.
     """
-    from dfs_store.format.io.reading import parse_json, read_named  # --help works without NumPy
+    from dfs_store.format.io.reading import parse_json, read_named  # so that --help needs no NumPy
 
     kind, parse = ("JSON", parse_json) if path.endswith(".json") else ("TOML", tomllib.loads)
     try:

@@ -14,7 +14,7 @@ _STOPPED = "stopped; run the same command again to continue"
 
 
 class CompareProgress(StoppableProgress):
-    """Progress of a comparison. If a signal stops the comparison, the same command continues it."""
+    """Progress of a comparison. After a signal stops it, running the same command again continues it."""
 
     def __init__(self, *, quiet: bool) -> None:
         super().__init__("compare", quiet=quiet, stopped=_STOPPED)

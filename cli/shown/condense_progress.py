@@ -22,7 +22,7 @@ class CondenseProgress(StoppableProgress):
         super().__init__("condense", quiet=quiet, stopped="stopped at once")
         self._settings = settings
         self._record = record
-        self._steps = 0  # of the whole run, including those before it was resumed
+        self._steps = 0  # of the whole run, including steps before it was resumed
         self._seconds = 0.0
         self._seconds_before = 0.0
         self._smooth_loss: float | None = None
@@ -32,7 +32,7 @@ class CondenseProgress(StoppableProgress):
 
     @property
     def seconds_before(self) -> float:
-        """Duration of the processes that this one continues; 0 if the run was not resumed."""
+        """Total duration in seconds of the earlier processes of a resumed run; 0 if not resumed."""
         return self._seconds_before
 
     @property
@@ -72,7 +72,7 @@ class CondenseProgress(StoppableProgress):
             self._bar.message(f"note: {note}")
 
     def _take_up(self, first_step: int) -> None:
-        """Reads from the log how many steps were done by the processes that this one continues."""
+        """Reads from the log the steps and durations of the earlier processes of a resumed run."""
         from dfs_store.condense.runtime.event_log import event_log_path, events_before
 
         of_process = 0.0

@@ -18,7 +18,7 @@ def evaluation_text(
     *,
     verbose: bool,
 ) -> str:
-    """Formats the scores and the store's size and, if `verbose` is set, the accuracy of each class."""
+    """Formats the scores, the store's size and, if `verbose` is set, the accuracy of each class."""
     from dfs_store.format.io.place import shown_place
 
     kinds = [("", {"top1": result.top1, "top5": result.top5})] if result.labels != "soft" else []

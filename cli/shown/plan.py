@@ -100,7 +100,7 @@ def _store_rows(plan: "Plan") -> list[tuple[str, ...]]:
 
 
 def _coded(plan: "Plan") -> str:
-    """Returns a remark on the size: states the budget, or that the size is before encoding."""
+    """Returns a remark on the size: the budget, or a note that the size is before encoding."""
     encoding = plan.settings.get("encoding")
     if plan.settings.get("budget") is not None:
         return f", --budget {plan.settings['budget']}"

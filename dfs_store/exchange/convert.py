@@ -47,9 +47,9 @@ class Conversion:
     Attributes:
         dtype: dtypes of the key frames.
         stored: how key frames are stored: the dtype or the encoding.
-        container: containers.
+        container: names of the containers.
         num_clips: numbers of clips.
-        storage: sizes.
+        storage: sizes of the stores.
         error: error of the copy; None if key frames were copied bit for bit.
         notes: a sentence for each part that was not copied.
     """

@@ -124,7 +124,7 @@ def _settings(store: KeyFrameStore) -> dict[str, Any]:
         "native": store.native_method,
     }
     made = {name: value for name, value in provenance.items() if name not in _NOT_SETTINGS}
-    # In a converted store, the header overrides the settings that it was condensed with.
+    # The header of a converted store overrides the settings that the store was condensed with.
     content = {**made, **store.provenance_object("config"), **header}
     found: dict[str, Any] = json.loads(json.dumps(content, default=str))
     return found

@@ -57,7 +57,7 @@ def merge_stores(
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Merged:
-    """Writes the clips of several stores into one, store by store.
+    """Writes the clips of several stores into a new one, store by store.
 
     Classes with the same name are merged, in order of first appearance. If the dtype does not change, key
     frames are copied bit for bit. The new store's provenance contains the entries that all parents have in
@@ -180,7 +180,7 @@ def _provenance(stores: list[KeyFrameStore], target: PathLike) -> dict[str, Any]
                 "path": PurePath(os.fspath(store.path)).name,
                 "num_clips": len(store),
                 "dtype": store.dtype,
-                # The sources of all clips are listed above.
+                # The `sources` of all clips are already listed above.
                 "provenance": {key: value for key, value in parent.items() if key != "sources"}
                 if "sources" in agreed
                 else parent,

@@ -78,8 +78,8 @@ def check_dtype(dtype: object) -> torch.dtype:
 def replica_of(num_replicas: object, rank: object) -> tuple[int, int]:
     """Returns (num_replicas, rank).
 
-    If neither is given, they are taken from torch.distributed if it is initialised; otherwise, returns (1,
-    0).
+    If both arguments are None, the values are taken from torch.distributed, or are (1, 0) if it is not
+    initialised.
 
     Raises:
         SettingsError: only one of them is given, or `rank` is not below `num_replicas`.

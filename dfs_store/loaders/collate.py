@@ -35,12 +35,12 @@ class RebuiltClip(Tensor):
 
 
 def rebuilt_clips(batch: Tensor) -> list[Tensor]:
-    """Returns the clips of a contiguous batch (B, ...), which torch's default collate does not copy."""
+    """Splits a contiguous batch (B, ...) into clips that torch's default collate function does not copy."""
     return [clip.as_subclass(RebuiltClip) for clip in batch.unbind()]
 
 
 def _collate(batch: Sequence[Tensor], *, collate_fn_map: Any = None) -> Tensor:  # noqa: ANN401 - torch's own annotation
-    """Returns the clips' memory as a batch if they fill it in order from its start; else stacks them."""
+    """Returns the clips' memory as the batch if the clips fill it in order; otherwise, stacks the clips."""
     first = batch[0]
     storage, size = first.untyped_storage(), first.numel()
     together = all(

@@ -43,10 +43,10 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
     """Labelled clips rebuilt on the fly from the key frames of a store.
 
     ``dataset[i]`` is ``(clip, label)``: a float32 tensor (C, T, H, W) or (T, C, H, W), and an int or a soft
-    label (after `transform` and `target_transform`). ``dataset[[i, j]]`` is a batch of both, for a
-    `DataLoader` with ``batch_size=None`` and a `BatchSampler`.
+    label (after `transform` and `target_transform`). ``dataset[[i, j]]`` is ``(clips, labels)``, a batch of
+    two items, for a `DataLoader` with ``batch_size=None`` and a `BatchSampler`.
 
-    A `DataLoader` requests whole batches. The clips of such a batch share one piece of memory, which its
+    A `DataLoader` requests whole batches. The clips of a batch share one block of memory, which torch's
     default collate function uses as the batch. The memory is reused once nothing refers to it any more.
     Values are never clamped, because trained key frames may deliberately exceed the pixel range.
 
@@ -66,9 +66,9 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         target_transform: called with each label. Cannot be used with soft labels.
         in_memory: True to read all key frames at once and keep them in their stored dtype, False to read only
             the key frames of each batch. None reads all of them if they need at most `IN_MEMORY_LIMIT_BYTES`
-            (1 GiB). The size of WebP and AVIF files is that of the decoded frames (uint8). True decodes them
-            once, in `torch.get_num_threads()` threads. False decodes them for each batch, and each process
-            caches up to 64 MiB of decoded frames.
+            (1 GiB). For WebP and AVIF files, the size of the decoded uint8 frames counts. True decodes the
+            files once, in `torch.get_num_threads()` threads. False decodes them for each batch, and each
+            process caches up to 64 MiB of decoded frames.
         normalization: "stored" for the stored values; None for pixels in [0, 1]; or (mean, std) or {"mean":
             mean, "std": std} for (pixel - mean) / std, where mean and std are a number or one number per
             channel. If a store has no normalisation, its values are pixels.
@@ -233,7 +233,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return self._transformed(clip), self._target(int(clips[0]))
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
-        """Returns several (clip, label) pairs. Their clips are rebuilt in one piece of memory.
+        """Returns several (clip, label) pairs. Their clips are rebuilt in one block of memory.
 
         torch's default collate function uses that memory as the batch, without copying.
 
@@ -245,7 +245,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         if clips.size == 0:
             return []
         shape = (len(clips), *self._rebuilder.clip_shape)
-        # A worker's memory is shared with the main process, which releases it, so it is not recycled.
+        # Workers do not recycle memory: it is shared with the main process, which releases it.
         out = self._buffers.take(shape) if get_worker_info() is None else fresh_memory(shape, torch.float32)
         batch = self._rebuilder.rebuild(clips, out, self._workspace)
         parts = rebuilt_clips(batch) if self.transform is None else batch.unbind()

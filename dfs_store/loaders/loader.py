@@ -41,10 +41,10 @@ class DFSLoader:
 
     Iterating yields ``(clips, labels)``, both on `device`. The clips have the shape (B, C, T, H, W) or (B, T,
     C, H, W), depending on the dataset's layout. The labels are (B,) int64, or (B, classes) float32 if the
-    dataset's `target` is "soft". On the CPU a float32 batch equals the dataset's items bit for bit. On other
-    devices and in other dtypes, values differ by rounding, by at most 2 eps of `dtype` (and of float32) times
-    the largest key-frame value. Key frames are kept on `device` in their stored dtype, or are read for each
-    batch if the dataset's `in_memory` is False.
+    dataset's `target` is "soft". On the CPU, a float32 batch equals the dataset's items bit for bit. On
+    other devices and in other dtypes, values differ by at most 2 eps times the largest key-frame value, where
+    eps is that of `dtype` or float32, whichever is larger. Key frames are kept on `device` in their stored
+    dtype, or are read for each batch if the dataset's `in_memory` is False.
 
     On the CPU, batches are rebuilt into recycled memory. It is reused only when nothing refers to it any
     more: no batch, view, graph, NumPy array, DLPack capsule or other process. You can therefore keep and
@@ -154,7 +154,7 @@ class DFSLoader:
             self._progress, self._resumes = _Progress(epoch), False
 
     def __iter__(self) -> Iterator[Batch]:
-        # Created here, not at the first batch, so that a second pass begun before it starts over.
+        # Set here, not at the first batch, so that a second pass that begins before then does not resume too.
         progress = _Progress(
             self._progress.epoch + self._is_through(), self._progress.batch if self._resumes else 0
         )
@@ -172,7 +172,7 @@ class DFSLoader:
             chosen = clips[progress.batch * size : (progress.batch + 1) * size]
             batch = self._batch(chosen, None if mirrored is None else mirrored[chosen])
             progress.batch += 1
-            # No variable here may refer to the batch, or its memory would never be reused.
+            # While suspended, no variable here may refer to the batch, or its memory would not be reused.
             box = [batch]
             del batch
             yield box.pop()

@@ -60,7 +60,7 @@ class Affine(NamedTuple):
 def parse_normalization(
     option: object, num_channels: int, word: str = "stored"
 ) -> Literal["stored"] | Space | None:
-    """Checks the option `normalization` of a dataset.
+    """Converts a dataset's option `normalization` to a `Space`, None (for pixels) or "stored".
 
     Args:
         option: `word`, None, (mean, std) or {"mean": mean, "std": std}; each is a number or C numbers.

@@ -1,4 +1,4 @@
-"""The order of clips in each epoch and on each replica, which depends only on seed and epoch."""
+"""The order of clips in each epoch and on each replica, which depends only on the seed and the epoch."""
 
 from dataclasses import dataclass
 

@@ -146,7 +146,7 @@ def dense_weights(left: Tensor, weight: Tensor, num_key_frames: int) -> Tensor:
 
 
 def rebuild_batch(key_frames: Tensor, weights: Tensor, layout: Layout, out: Tensor) -> Tensor:
-    """Rebuilds a batch of clips into `out` with one batched product, without allocating memory of its size.
+    """Rebuilds a batch of clips into `out` with one batched product, without large temporary tensors.
 
     Args:
         key_frames: contiguous, (B, C, K, H, W) for layout CTHW or (B, K, C, H, W) for TCHW; clips with
@@ -174,7 +174,7 @@ def rebuild_batch(key_frames: Tensor, weights: Tensor, layout: Layout, out: Tens
 
 
 def planes_of(frames: Tensor, layout: Layout) -> Tensor:
-    """Returns a view of frames as planes of values, which are contiguous in a clip of this layout.
+    """Returns a view of frames as planes: values that are contiguous in each frame of a clip in this layout.
 
     Args:
         frames: contiguous (..., C, M, H, W) for layout CTHW, (..., M, C, H, W) for TCHW.
@@ -187,10 +187,10 @@ def planes_of(frames: Tensor, layout: Layout) -> Tensor:
 
 
 def rebuild_clip(keys: Tensor, first: int, segments: Sequence[Segment], out: Tensor) -> Tensor:
-    """Rebuilds one clip into `out`, segment by segment, without allocating memory of its size.
+    """Rebuilds one clip into `out`, segment by segment, without large temporary tensors.
 
     On a CPU, this reads key frames in place and writes each value of the clip once. Gathering the key frames
-    for a batched product takes longer, and so does the product itself, whose weights are mostly zero.
+    for a batched product would take longer, as would the product itself, because most weights are zero.
 
     Args:
         keys: planes of key frames, (P, S, L) float32 or float64. A clip's key frames are consecutive.

@@ -93,7 +93,7 @@ class OpenStores:
 
     @property
     def key_frame_bytes(self) -> int:
-        """The size in bytes of all key frames in memory, as `dtype` and with image files decoded."""
+        """The size in bytes of all key frames in memory, in the dtype `dtype`, with image files decoded."""
         frame_values = int(np.prod(self.frame_shape))
         return self.num_key_frames * frame_values * np.dtype(self.dtype).itemsize
 
@@ -135,7 +135,7 @@ class OpenStores:
         return [Span(*span) for span in zip(stores.tolist(), starts.tolist(), stops.tolist(), strict=True)]
 
     def all_spans(self) -> Iterable[Span]:
-        """Yields spans of all key frames, each small enough to fit in memory twice."""
+        """Yields spans that cover all key frames, each small enough to be in memory twice."""
         step = max(1, _CHUNK_BYTES // self._frame_bytes)
         for number, size in enumerate(np.diff(self._first_key_frame).tolist()):
             for start in range(0, size, step):
@@ -204,7 +204,7 @@ class OpenStores:
     def _scales_of(
         self, spans: Sequence[Span], total: int, spaces: Sequence[Space | None]
     ) -> tuple[Tensor, Tensor] | tuple[None, None]:
-        """Returns the scale and zero of key frames from `_read_into`, or None if they need no conversion."""
+        """Returns the scales and zeros of key frames from `_read_into`; both None if they are not needed."""
         affines = [affine_between(*pair) for pair in zip(self.spaces, spaces, strict=True)]
         if self.dtype != "uint8" and all(affine is None for affine in affines):
             return None, None

@@ -40,12 +40,12 @@ class MatchedClips(SomeClips):
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, V, M, H, W, 3) uint8. Clips are read and resampled when they are indexed."""
+        """Pixels of all clips, (N, V, M, H, W, 3) uint8, read and resampled when they are indexed."""
         return cast("npt.NDArray[np.uint8]", _Resampled(self._source.pixels, self._num_frames))
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
-        """(N,) int64, in the order of the new classes."""
+        """Label of each clip in the order of the new classes, (N,) int64."""
         numbers = np.array([self.classes.index(name) for name in self._source.classes], dtype=np.int64)
         return numbers[self._source.labels]
 

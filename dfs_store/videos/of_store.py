@@ -77,7 +77,7 @@ def clips_named_by(settings: object) -> dict[str, Any]:
 
 
 def name_of(dataset: str) -> str:
-    """Returns the name of a dataset for results: ./NAME for a folder that is named like a catalogue entry."""
+    """Returns a dataset's name for results. A folder named like a catalogue entry NAME becomes ./NAME."""
     name = source_name(os.path.abspath(os.path.expanduser(dataset)))
     return dataset if dataset in CATALOGUE else f"./{name}" if name in CATALOGUE else name
 

@@ -77,7 +77,7 @@ def open_videos(
             with the protocol `paper` uses three per run. Each view needs as much space in the cache as the
             centre view. Ignored by built-in datasets, and by sampling rules without random starts.
         classes: names of the classes to keep; all if None.
-        official_split: number of the official split of UCF101 or HMDB51, 1..3.
+        official_split: number of the official split of UCF101 or HMDB51, from 1 to 3.
         test_list: for a list, the list of its test clips.
         class_names: for a list whose labels are numbers, the class names or a file that contains them.
         folder_layout: "classes" to treat all subfolders as classes, whatever their names.

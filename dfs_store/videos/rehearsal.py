@@ -53,7 +53,7 @@ def rehearse(
 ) -> Rehearsal:
     """Returns the clips that `open_videos` would return, or substitutes for them, without preparing any.
 
-    If they are not prepared, eight videos spread over the dataset are decoded into a temporary folder to
+    If the clips are not prepared, eight videos spread over the dataset are decoded into a temporary folder to
     measure how long decoding takes. The cache does not change.
 
     Raises:
@@ -90,7 +90,7 @@ def _decoding_seconds(
 ) -> float:
     """Decodes some videos and returns the approximate seconds for all of them; 0 if none can be decoded."""
     numbers = np.unique(np.linspace(0, len(found.clips) - 1, _DECODED).round().astype(int))
-    # All in one class, because a class without clips would raise an error.
+    # All videos get the same class, because a class without clips would raise an error.
     some = [ClipFile(found.clips[number].file, "all") for number in numbers.tolist()]
     seen: list[PrepareProgress] = []
     with tempfile.TemporaryDirectory(prefix="dfs-rehearsal-") as cache:

@@ -21,7 +21,7 @@ class PixelSource(Protocol):
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, V, T, H, W, 3) uint8."""
+        """Pixels of all clips, (N, V, T, H, W, 3) uint8."""
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -91,7 +91,7 @@ class CachedClips:
 
     @cached_property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, V, T, H, W, 3) uint8, memory-mapped read-only."""
+        """Pixels of all clips, (N, V, T, H, W, 3) uint8, memory-mapped read-only."""
         return self._entry.map_clips()
 
     @cached_property
@@ -170,7 +170,7 @@ def _generate(
     clips_per_class: int | None,
     class_names: tuple[str, ...] | None,
 ) -> _Generated:
-    """Returns pixels, labels, class names, and each clip's number if all classes were generated."""
+    """Returns pixels, labels, class names, and the number of each clip in a split with all classes."""
     from dfs_store.videos.built_in import BUILT_IN
 
     pixels, labels, made = BUILT_IN[name].make(
@@ -188,12 +188,12 @@ def _generate(
     return pixels[:, None], labels, made, numbers
 
 
-# A process that condenses and then evaluates generates the clips once.
+# Cached, so that a process that condenses and then evaluates generates the clips only once.
 _recently_generated = lru_cache(maxsize=4)(_generate)
 
 
 class NeverDecoded:
-    """The attributes of clips that were not decoded from files."""
+    """Provides the attributes of clips that were not decoded from files."""
 
     directory = None
 
@@ -249,7 +249,7 @@ class GeneratedClips(NeverDecoded):
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, 1, T, H, W, 3) uint8, in memory."""
+        """Pixels of all clips, (N, 1, T, H, W, 3) uint8, in memory."""
         return self._made[0]
 
     @property
@@ -270,7 +270,7 @@ class GeneratedClips(NeverDecoded):
         return BUILT_IN[self._settings[0]].fps_of(self._settings[2])
 
     def origin(self, number: int) -> dict[str, Any]:
-        """Returns {"generator", "seed", "clip"}, in which "clip" is the number within the whole split."""
+        """Returns {"generator", "seed", "clip"}, where "clip" is the clip's number in the whole split."""
         name, _, _, _, seed, *_ = self._settings
         return {"generator": name, "seed": seed, "clip": self._made[3][number]}
 
@@ -316,7 +316,7 @@ class SomeClips:
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, V, T, H, W, 3) uint8. Only the rows that are indexed are read."""
+        """Pixels of all clips, (N, V, T, H, W, 3) uint8. Only indexed rows are read."""
         return cast("npt.NDArray[np.uint8]", _Rows(self._source.pixels, self._numbers))
 
     @property

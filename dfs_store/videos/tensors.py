@@ -12,7 +12,7 @@ from dfs_store.loaders.transfers import on_device
 
 __all__ = ["FLIP_PROBABILITY", "normalised_clips"]
 
-# Horizontal flips are the only augmentation of real clips, decided each time a clip is drawn.
+# Horizontal flips are the only augmentation of real clips, chosen anew each time a clip is drawn.
 FLIP_PROBABILITY = 0.5
 
 
@@ -54,7 +54,7 @@ def normalised_clips(
 def _row_constants(
     mean: tuple[float, ...], std: tuple[float, ...], width: int, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns mean, scale and -mean * scale for each value of a row, each (width * C,) float32.
+    """Returns mean, scale and -mean * scale for the values of a row, as tensors (width * C,) float32.
 
     The constants are repeated along the row because subtracting three numbers at a time is slow. They are
     cached because copying them to a GPU makes the host wait.

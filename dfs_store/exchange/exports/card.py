@@ -152,6 +152,6 @@ def _classes(names: Sequence[str]) -> str:
 
 
 def _plain(value: object) -> str:
-    """Returns the text on one line, without characters that Markdown or HTML interpret."""
+    """Returns a value as a line of text, without characters that Markdown or HTML interpret."""
     text = "".join(ch if ch.isprintable() and ch not in "`|<>[]" else " " for ch in str(value))
     return " ".join(text.split()) or "-"

@@ -40,7 +40,7 @@ class ExportSettings:
 
     Attributes:
         to: the format, a key of `KINDS`.
-        encoding: encoding of the clips, one of the format's in `KINDS`; the first if None.
+        encoding: encoding of the clips, one of those listed for the format in `KINDS`; the first if None.
         fps: frames per second. If None, the store's frame rate, or 8 if the store has none.
         shard_bytes: maximum size of a shard in bytes (webdataset only).
         license: licence for the dataset card (huggingface) or the metadata (croissant).
@@ -80,7 +80,7 @@ class Exported:
         fps: frames per second.
         cut_share: share of the values that were clipped by more than half a grey level; None if values are
             not converted to pixels.
-        class_folders: folder name by class name, including for formats without folders.
+        class_folders: folder name of each class, set even if the format has no folders.
     """
 
     files: int
@@ -105,7 +105,7 @@ def export_store(
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Exported:
-    """Writes a store's rebuilt clips in a format that other programs read, one clip at a time.
+    """Writes a store's rebuilt clips, one at a time, in a format that other programs read.
 
     Args:
         source: path or URL of the store.

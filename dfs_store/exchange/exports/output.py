@@ -30,7 +30,7 @@ def output_path(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pa
     transaction = Transaction(Path(path), overwrite=overwrite, check=_check)
     try:
         yield transaction.begin()
-        os.sync()  # one call for many small files, before the rename
+        os.sync()  # before the rename; one call for many small files
         transaction.commit()
     except BaseException as error:
         transaction.abort()
@@ -47,12 +47,12 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - any JSON
-    """Writes a new JSON file in ASCII, in which any name can be represented."""
+    """Writes a new JSON file, in which non-ASCII characters are escaped."""
     write_bytes(path, json.dumps(content, indent=2, allow_nan=False).encode() + b"\n")
 
 
 def _check(path: Path, *, overwrite: bool = False) -> Path:
-    """Resolves links and raises an error if the path must not be written."""
+    """Returns the path with its links resolved. Raises an error if it must not be written."""
 
     def is_ours(target: Path) -> bool:
         if target.is_dir():

@@ -98,7 +98,7 @@ def _metadata(
 
 
 def _responsible(provenance: dict[str, Any], source: str) -> dict[str, Any]:
-    """Returns the Responsible AI fields."""
+    """Returns the fields of Croissant's Responsible AI vocabulary."""
     config, unknown = provenance.get("config") or {}, "unrecorded settings"
     method = str(provenance.get("method") or "unrecorded")
     settings = ", ".join(f"{key} {value}" for key, value in config.items() if value is not None)

@@ -29,7 +29,7 @@ def write_videos(
 
 
 def write_frames(clips: ExportedClips, folder: Path, *, fps: float) -> None:
-    """Writes `<class>/<clip>/frame_0000.png` for every frame, and a JSON file with `fps` for every clip."""
+    """Writes `<class>/<clip>/frame_0000.png` for every frame, and a JSON file about every clip."""
     pictures = _picture_names(clips)
 
     def write(clip: ClipToExport, place: str) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def write_frames(clips: ExportedClips, folder: Path, *, fps: float) -> None:
 
 
 def write_key_frames(clips: ExportedClips, folder: Path, *, clip_list: str) -> None:
-    """Writes `<class>/<clip>/frame_0000.png` for every key frame, and `clip_list` with a line per clip.
+    """Writes `<class>/<clip>/frame_0000.png` for every key frame, and `clip_list` with one line per clip.
 
     The `datasets` library loads a line's `key_frames_file_names` entry as a list of images.
     """
@@ -61,7 +61,7 @@ def write_key_frames(clips: ExportedClips, folder: Path, *, clip_list: str) -> N
 def _write_clips(
     clips: ExportedClips, folder: Path, clip_list: str, write: Callable[[ClipToExport, str], dict[str, Any]]
 ) -> None:
-    """Calls `write` with every clip and its path without a suffix, and lists the results."""
+    """Calls `write` with every clip and its path without a suffix, and writes the results to `clip_list`."""
     names = folder_names(clips.class_names)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / clip_list).open("x", encoding="utf-8") as listed:

@@ -27,14 +27,14 @@ class FoundArray:
     Attributes:
         name: path in the file, joined by dots, for example "data.0.1"; "" if the file is a single array.
         shape: shape of the array.
-        dtype: NumPy name of the dtype; "bfloat16" or, for strings, "str".
+        dtype: NumPy's name of the dtype, "bfloat16", or "str" for strings.
         items: yields the items along the first axis, with one item in memory at a time.
         whole: reads the whole array.
         is_part: whether the array is part of a larger one, and is therefore used only if its name is given.
         labels: labels of the clips, if the nesting of lists and dictionaries determines them.
         is_keyed: whether these labels are the keys of a dictionary.
-        last: the last of several sets of clips of equal size, which may be classes or versions.
-        asks_layout: whether the array may be images, so that `--layout` must be set.
+        last: if the array was joined from sets of clips of equal size (classes or versions), the last set.
+        asks_layout: whether `--layout` must be set, because the array may contain images.
         note: remark for the user if the array is used.
         problem: the reason that the array cannot be used; "" if it can be used.
     """
@@ -62,16 +62,16 @@ class FoundArray:
 
 
 def named(arrays: Sequence[FoundArray], words: Sequence[str]) -> FoundArray | None:
-    """Returns an array whose name ends in one of the words, tried in order. Returns None if there is none."""
+    """Returns an array whose name ends in one of the words, tried in order, or None if there is none."""
     return next((each for word in words for each in arrays if each.word == word), None)
 
 
 def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> FoundArray:
-    """Returns the array called `key`, or the only array that can be clips.
+    """Returns the array called `key`, or the only array that could be the clips if `key` is None.
 
     Raises:
-        SettingsError: there is more than one such array, or no array with this name.
-        UnreadableClipsError: there is no such array.
+        SettingsError: no array is called `key`, or several arrays could be the clips.
+        UnreadableClipsError: no array could be the clips.
     """
     if key is not None:
         return _by_key(arrays, key, "--clips-key", file)
@@ -104,11 +104,11 @@ def pick_labels(
 ) -> FoundArray | None:
     """Returns the array called `key`, or the only array of integers or strings with shape (num_clips,).
 
-    Arrays with a name such as "labels" are preferred, then arrays next to the clips. Returns None if there is
-    no such array.
+    Arrays with a name such as "labels" are preferred, then arrays next to the clips. Returns None if no array
+    could be the labels.
 
     Raises:
-        SettingsError: there is more than one such array, or no array with this name.
+        SettingsError: no array is called `key`, or several arrays could be the labels.
     """
     if key is not None:
         return _by_key(arrays, key, "--labels-key", file)

@@ -61,7 +61,7 @@ class Fitting:
     def check_clips(
         self, num_clips: int, num_frames: int, frame_shape: tuple[int, int, int], dtype: str
     ) -> None:
-        """Raises SettingsError if the clips cannot have that many key frames."""
+        """Raises SettingsError if the clips cannot have the requested number of key frames."""
         if self.key_frames is not None:
             check_key_frame_count(self.key_frames, num_frames, "--key-frames")
         if self.budget is not None and self.affordable(num_clips, frame_shape, dtype) < num_clips:
@@ -86,14 +86,14 @@ def chosen_fits(
         clips: (T, C, H, W) each.
         std: standard deviation of the normalization, (C, 1, 1). The mean is not needed: it cancels out,
             because the weights of a frame add up to one.
-        fitting: how many key frames to keep. Must not be dense.
+        fitting: how many key frames to keep; at least one option must be set.
         affordable: total number of key frames that fit into the budget; None without a budget.
     """
-    # The package imports torch.
+    # Imported here because the package imports torch.
     from dfs_store.condense.fitting import key_frame_fit as fit
 
     def fits_of(values: Floats) -> "list[Fit]":
-        """Returns the best fits with 1, 2, ... T key frames, with errors in 8-bit grey levels."""
+        """Returns the best fits with 1, 2, ..., T key frames, with errors in 8-bit grey levels."""
         return fit.best_fits(fit.gram_matrix(values * (std * np.float32(PEAK))))
 
     if affordable is not None:

@@ -25,7 +25,7 @@ _MOST_VISITS = 200_000  # arrays, lists and dictionaries, each counted as often 
 _MOST_NUMBERS = 2_000_000
 _MOST_NAME = 200
 _CLIP_AXES, _BATCH_AXES = 4, 5
-# Keys that are the name of a version of the clips, not of a class.
+# Keys that name a version of the clips, not a class.
 _VERSION = re.compile(
     r"(images?|clips?|videos?|syn|real|train|val|valid|test|init|initial|best|last|final|ema|static|dynamic|"
     r"data|x|y|step|iter|it|epoch|exp)(\d+|[_ .-].*)?",
@@ -113,8 +113,8 @@ class _Gatherer:
     ) -> Result:
         start, parts = len(self.found), dict[str, FoundArray | _Record]()
         for number, (key, value) in enumerate(pairs):
-            # Keys are converted to strings, whose hashes are random. Numbers could be chosen to have equal
-            # hashes, which would need quadratic time.
+            # Keys are converted to strings, whose hashes are random. Numbers could be chosen so that their
+            # hashes collide, and filling the dictionary would take quadratic time.
             own = str(key if isinstance(key, int | str) and not isinstance(key, bool) else number)
             if len(own) > _MOST_NAME:
                 raise UnreadableClipsError(f"a key has more than {_MOST_NAME} characters; shorten the key")
@@ -174,7 +174,7 @@ class _Gatherer:
         return _Record(dict(made))
 
     def _take_last(self, columns: dict[str, list[FoundArray]], name: str, start: int) -> None:
-        """Selects the last version of a set of clips if the columns are certain to be versions."""
+        """Selects the last of several sets of clips if they are certain to be versions of the same clips."""
         count = max(map(len, columns.values()))
         labels = [column for column in columns.values() if not _are_clips(column, _BATCH_AXES) and column]
         if count < 2 or not (name.rpartition(".")[2] == "data" or all(map(_all_equal, labels))):
@@ -228,7 +228,7 @@ def _all_equal(arrays: Sequence[FoundArray]) -> bool:
 
 
 def _together(arrays: Sequence[FoundArray], name: str) -> FoundArray | None:
-    """Concatenates a list of sets of clips, or stacks a list of arrays of equal shape."""
+    """Concatenates sets of clips, or stacks arrays of equal shape. Returns None if neither is possible."""
     shapes, dtypes = {each.shape for each in arrays}, {each.dtype for each in arrays}
     for axes in (_CLIP_AXES, _BATCH_AXES):
         if _are_clips(arrays, axes) and (len(dtypes) > 1 or len({each[axes - 4 :] for each in shapes}) > 1):
@@ -269,7 +269,7 @@ def _joined(arrays: Sequence[FoundArray], name: str, labels: FoundArray | None =
 
 
 def _per_class(arrays: Sequence[FoundArray], keys: list[str], name: str) -> FoundArray | None:
-    """Combines a dictionary into one array with labels, if it certainly contains the clips of each class."""
+    """Joins a dictionary of clips into a labelled array if its keys are certain to be classes, else None."""
     is_single = _are_clips(arrays, _CLIP_AXES)
     if not (is_single or _are_clips(arrays, _BATCH_AXES)):
         return None

@@ -213,7 +213,7 @@ def _rms_error(
     normalization: Normalization | None,
     seen: "_Seen",
 ) -> float | None:
-    """Returns the error of the rebuilt clips, measured on the fits, or on the store if it is encoded."""
+    """Returns the RMS error of the rebuilt clips, from the fits or, with an encoding, from the store."""
     if parse_encoding(settings.encoding) is None:
         return None if settings.fitting.is_dense else math.sqrt(seen.squared_error / seen.num_values)
     squares = 0.0
@@ -225,7 +225,7 @@ def _rms_error(
 
 
 def _normalization(dense: DenseClips, settings: ImportSettings) -> tuple[Normalization | None, bool]:
-    """Returns the normalization of the store, and whether it is only assumed."""
+    """Returns the store's normalization, and whether it is only assumed because nothing states it."""
     channels = dense.frame_shape[0]
     if settings.normalization is not None:
         return parse_normalization(settings.normalization, channels), False

@@ -102,8 +102,8 @@ def check_counts(shape: tuple[int, ...], what: str) -> None:
     """Checks the numbers of clips and classes in an array of labels before the array is read.
 
     Raises:
-        SettingsError: the numbers are larger than in any dataset, as in a small file that decompresses to a
-            huge one.
+        SettingsError: the numbers are larger than in any dataset, for example because a small file would
+            decompress to a huge array.
     """
     for count, most, name in zip(shape[:2], (_MOST_CLIPS, _MOST_CLASSES), ("clips", "classes"), strict=False):
         if count > most:
@@ -134,10 +134,10 @@ def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: s
         array: labels of the clips.
         num_clips: N, the number of clips.
         names: class names; derived from the labels if None.
-        what: description of the array for messages.
+        what: description of the array for error messages.
 
     Raises:
-        SettingsError: there is not exactly one label per clip, or a label is not a class.
+        SettingsError: there is not exactly one label per clip, or a label does not refer to a class.
     """
     if array.shape == (num_clips, 1):
         array = array[:, 0]

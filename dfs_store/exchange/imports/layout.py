@@ -41,7 +41,7 @@ def find_layout(shape: Sequence[int], asked: str, what: str) -> Layout:
     Args:
         shape: shape of the array, N first.
         asked: a key of `LAYOUTS`, or "auto" for the only layout with 1 or 3 channels.
-        what: description of the array for messages.
+        what: description of the array for error messages.
 
     Raises:
         SettingsError: no layout fits, several layouts fit, the layout is unknown, or clips have only one

@@ -122,8 +122,8 @@ def read_pickle(
     """Reads the contents of a pickle as lists, tuples, `Things`, arrays, strings and numbers.
 
     Args:
-        source: the file, positioned at the start of the pickle. It is left at the pickle's end.
-        size_bytes: size of the file in bytes. The contents may need only a small multiple of this size.
+        source: the file, positioned at the start of the pickle; afterwards, at its end.
+        size_bytes: size of the file in bytes, which limits the memory that the contents may need.
         on_storage: called with every storage that the pickle refers to.
 
     Raises:
@@ -235,7 +235,7 @@ class _Machine:
     def _extend(self, items: list[Any]) -> None:
         target = self._stack[-1]
         if isinstance(target, Things):
-            target.pairs.extend(enumerate(items, len(target.pairs)))  # an object of a subclass of list
+            target.pairs.extend(enumerate(items, len(target.pairs)))  # an instance of a subclass of list
         else:
             self._only(target, list).extend(items)
 
@@ -332,7 +332,7 @@ class _Machine:
         target.array = _array(data, dtype, shape, "F" if is_fortran else "C")
 
     def _called(self, name: str, args: tuple[Any, ...]) -> object:
-        """Returns the equivalent of the result of a known function in torch, NumPy or Python."""
+        """Returns what a call to a known torch, NumPy or Python function would return, without calling it."""
         short = name.rpartition(".")[2]
         if name in _PLAIN:
             if isinstance(args[0] if args else None, _PLAIN[name]):

@@ -45,8 +45,8 @@ class FileOptions:
         classes: class names, see `class_names_of`.
         labels: file with the labels; if None, they are read from the file with the clips.
         clips_per_class: number of clips per class, if the clips are sorted by class.
-        clips_key: name of the array of clips; if None, the only array that can be clips is used.
-        labels_key: name of the array of labels; if None, the only array that can be labels is used.
+        clips_key: name of the array of clips; if None, the only array that could be the clips.
+        labels_key: name of the array of labels; if None, the only array that could be the labels.
     """
 
     layout: str = "auto"
@@ -116,7 +116,7 @@ def read_file(path: Path, options: FileOptions) -> DenseClips:
 
 
 def _picked(path: Path, content: _Content, options: FileOptions) -> tuple[FoundArray, FoundArray | None]:
-    """Returns the array of clips and the array of labels. Of several sets of clips, uses the last one."""
+    """Returns the array of clips and the array of labels. Uses the last of several sets of clips."""
     found = pick_clips(content.arrays, options.clips_key, str(path))
     if found.asks_layout and options.layout == "auto":
         raise SettingsError(
@@ -170,7 +170,7 @@ def _read(path: Path) -> _Content:
 def _labels(
     path: Path, content: _Content, found: FoundArray, own: FoundArray | None, options: FileOptions
 ) -> tuple[Labels, str]:
-    """Returns the labels and a description of their origin."""
+    """Returns the labels, and a description of where they came from."""
     num_clips = found.shape[0]
     names = class_names_of(options.classes) or _names_in(content)
     if options.labels is not None and options.clips_per_class is not None:

@@ -20,7 +20,7 @@ __all__ = ["FolderOptions", "read_folder"]
 
 @dataclass(frozen=True)
 class FolderOptions:
-    """How to sample clips from videos. Options that are None default to the folder's.
+    """How to sample clips from videos. Options that are None take the folder's defaults.
 
     Attributes:
         frames: T, the number of frames per clip.
@@ -38,7 +38,7 @@ class FolderOptions:
 
 
 def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress | None" = None) -> DenseClips:
-    """Decodes the videos in a folder into the cache, and opens them.
+    """Decodes the videos in a folder into the cache, and returns the clips.
 
     For a folder written by `dfs export`, the sampling, class names and normalization match those of the
     exported store.

@@ -154,7 +154,7 @@ def _zipped(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
 
 
 def _legacy(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
-    """Does the same for a file written by torch before 1.6: several pickles, followed by the storages."""
+    """Like `_zipped`, for a file written by torch before 1.6: several pickles, followed by the storages."""
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         magic = read_pickle(mapped, data.size)
         if magic != _LEGACY_MAGIC:

@@ -1,4 +1,4 @@
-"""Rebuilds batches of clips from their numbers. All loaders use it."""
+"""Rebuilds batches of clips, given their numbers, for all loaders."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -210,7 +210,7 @@ class BatchRebuilder:
         """Rebuilds the batch with one batched matrix product, which needs few kernel launches."""
         table, starts, stops, plans, mirrored = chosen
         most = int((stops - starts).max())
-        # Shorter clips are padded with their last key frame, at weight 0.
+        # Clips with fewer key frames are padded with their last key frame, at weight 0.
         rows = np.minimum(starts[:, None] + np.arange(most), stops[:, None] - 1)
         key_frames = table.gather(self._on_device(rows), self._layout, workspace)
         if mirrored is not None and mirrored.any():

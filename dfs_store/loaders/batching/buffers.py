@@ -16,7 +16,7 @@ from torch.utils.data import get_worker_info
 __all__ = ["BatchBuffers", "Memory", "Workspace", "cpu_memory", "fresh_memory", "tensor_over"]
 
 Memory = Callable[[Sequence[int], torch.dtype], Tensor]
-"""Allocates an uninitialised CPU tensor of a shape and a dtype."""
+"""Allocates an uninitialised CPU tensor of the given shape and dtype."""
 
 _MAX_IDLE = 4  # unused buffers to keep; two buffers are in use if the caller keeps one batch
 # Tracking buffers in use costs nothing, and replacing them would fragment the heap. But released buffers stay
@@ -57,7 +57,7 @@ class Workspace(threading.local):
 
 
 class _Buffer:
-    """A piece of CPU memory that can tell whether anything else refers to it.
+    """A block of CPU memory that can detect whether anything else refers to it.
 
     Everything that shares the memory keeps PyTorch's storage alive: views, detached tensors, graphs that
     saved them, NumPy arrays and DLPack capsules. The storage's use count therefore shows whether the memory
@@ -83,7 +83,7 @@ class _Buffer:
         return self._storage.nbytes() == self._size_bytes and not self._storage.is_shared()
 
     def tensor(self, shape: Sequence[int]) -> Tensor:
-        """Returns a tensor on the memory that is not a view of a different tensor.
+        """Returns a tensor that uses the memory but is not a view of another tensor.
 
         Autograd would record in-place changes to a view in its base tensor.
         """

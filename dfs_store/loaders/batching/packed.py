@@ -39,7 +39,7 @@ class PackedBatch:
         return len(self.clips)
 
     def pin_memory(self) -> "PackedBatch":
-        """Returns the batch in pinned memory. A DataLoader with ``pin_memory=True`` calls it."""
+        """Returns the batch in pinned memory. A DataLoader with ``pin_memory=True`` calls this."""
         return PackedBatch(self.clips, self.key_frames.pin_memory())
 
 

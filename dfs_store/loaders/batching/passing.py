@@ -21,7 +21,7 @@ _SPARED_BYTES = 16 * 2**20  # reserved for other shared data, such as batches
 
 
 class PassedTable:
-    """A table in a pickled dataset: in shared memory if pickled for a process being spawned, otherwise None.
+    """Holds a dataset's table. Pickling keeps the table only for a spawned process, in shared memory.
 
     Args:
         table: the dataset's key frames in memory, or None.

@@ -27,8 +27,8 @@ class Segment(NamedTuple):
         start: index of the first output frame.
         length: number of output frames.
         key: index of the first key frame, within the clip.
-        num_keys: number of key frames to copy; always 1 if there is a weight, which involves the next key
-            frame.
+        num_keys: number of key frames to copy; always 1 if there is a weight, although the next key frame
+            is then used as well.
         weight: weight of the next key frame, (length, 1) float32 in [0, 1], or None.
     """
 

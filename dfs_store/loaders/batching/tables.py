@@ -19,7 +19,7 @@ class KeyFrameTable:
     Attributes:
         frames: contiguous (S, C, H, W), float32, float16 or uint8.
         scale: (S, C) float32, or None if the stored values need no conversion.
-        zero: (S, C) float32, or None.
+        zero: (S, C) float32, or None if `scale` is None.
     """
 
     frames: Tensor
@@ -27,11 +27,11 @@ class KeyFrameTable:
     zero: Tensor | None = None
 
     def to(self, device: torch.device) -> "KeyFrameTable":
-        """Returns the table on a device."""
+        """Returns the table with its tensors on a device."""
         return self._each(lambda part: part.to(device, non_blocking=True))
 
     def rows(self, rows: Tensor, memory: Memory = cpu_memory) -> "KeyFrameTable":
-        """Returns a table with the given rows of this table, (K,) int64."""
+        """Returns a new table with the rows of this one that have the given numbers, (K,) int64."""
 
         def chosen(part: Tensor) -> Tensor:
             out = memory((len(rows), *part.shape[1:]), part.dtype)
@@ -57,7 +57,7 @@ class KeyFrameTable:
         return KeyFrameTable(frames, torch.cat(scales), torch.cat(zeros)) if scales else KeyFrameTable(frames)
 
     def holds_values(self, dtype: torch.dtype) -> bool:
-        """Returns whether `frames` are the values, in `dtype`."""
+        """Returns whether `frames` contains the values themselves, in `dtype`."""
         return self.scale is None and self.frames.dtype == dtype
 
     def values(self, start: int, stop: int, dtype: torch.dtype, workspace: Workspace) -> Tensor:

@@ -18,7 +18,7 @@ from dfs_store.loaders.rebuild import Layout
 
 __all__ = ["rebuild_fused"]
 
-_PIXELS = 1024  # per program: 8 per thread, so that uint8 is read in words of 8 bytes
+_PIXELS = 1024  # per program: 8 per thread, so that uint8 values are read in words of 8 bytes
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -77,8 +77,8 @@ def rebuild_fused(
         weight: weight of the next key frame, 0 at a key position, (B, M) float32.
         mirrored: 1 for clips to flip horizontally, (B,) uint8, or None to flip none.
         layout: "CTHW" or "TCHW".
-        out: contiguous, (B, C, M, H, W) or (B, M, C, H, W), floating-point of at most float32. Values are
-            interpolated in float32 and rounded once.
+        out: contiguous, (B, C, M, H, W) or (B, M, C, H, W), in float32 or a narrower floating-point dtype.
+            Values are interpolated in float32 and rounded once.
 
     Returns:
         `out`.

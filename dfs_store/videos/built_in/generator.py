@@ -1,4 +1,4 @@
-"""Generates the clips of a built-in dataset from a seed, with default and checked settings."""
+"""Generates the clips of a built-in dataset from a seed, after checking the settings."""
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence

@@ -19,7 +19,7 @@ __all__ = ["MOVING_SHAPES"]
 # Lengths are in frame widths, times in frames, speeds in frame widths per frame.
 _SHAPES_PER_CLIP: Final = 8
 _RADIUS: Final = (0.09, 0.17)
-_BACKGROUND: Final = (0.0, 0.2)  # pixel values in [0, 1]; dark, so that a shape is always the brighter one
+_BACKGROUND: Final = (0.0, 0.2)  # pixel values in [0, 1]; dark, so that a shape is always brighter
 _CONTRAST: Final = (0.3, 0.7)  # how much brighter a shape is than the background, in each channel
 _SLOW: Final = (0.03, 0.05)
 _FAST: Final = (0.15, 0.20)
@@ -47,7 +47,7 @@ def _fast(times: Floats, random: RawRandom) -> Floats:
 
 
 def _bouncing(times: Floats, random: RawRandom) -> Floats:
-    """Moves back and forth, reversing at every frame."""
+    """Returns the displacements of a shape that moves back and forth, reversing at every frame."""
     return _path(random.uniform(0.2, 0.3) * ((times + random.below(2)) % 2.0))
 
 

@@ -73,7 +73,7 @@ def _pulse(time: Floats, start: float, top: float, end_of_top: float, end: float
     return _rise(time, start, top) - _rise(time, end_of_top, end)
 
 
-# An action takes time (T,) and the vigour of the movement (about 1), and returns a pose.
+# An action takes the time (T,) and the vigour of the movement (about 1), and returns a pose.
 Action = Callable[[Floats, float], _Pose]
 
 

@@ -49,7 +49,7 @@ def _smooth_edge(distance: Floats, size: int) -> Floats:
 
 
 def _scene(random: RawRandom, ground: float, size: int) -> Floats:
-    """Returns a wall with a lighting gradient, a floor, and a few dim objects, (size, size, 3)."""
+    """Returns an image (size, size, 3) of a wall with a lighting gradient, a floor, and a few dim objects."""
     x, y = _pixel_grid(size)
     top, bottom = random.uniforms(3, *_WALL), random.uniforms(3, *_WALL)
     slope = random.uniform(-0.4, 0.4)
@@ -89,7 +89,7 @@ def _bone_colours(random: RawRandom) -> dict[str, Floats]:
 
 
 def _shadow(joints: dict[str, Floats], ground: float, size: int) -> Floats:
-    """Returns the darkness of the shadow on the floor, (T, size, size), which is fainter during a jump."""
+    """Returns the darkness (T, size, size) of the shadow on the floor. It is fainter during a jump."""
     x, y = _pixel_grid(size)
     corners = np.stack([joints[name] for name in ("near foot", "far foot", "pelvis", "neck")])
     centre = corners[:, :, 0].mean(axis=0)[:, None, None]
@@ -102,7 +102,7 @@ def _shadow(joints: dict[str, Floats], ground: float, size: int) -> Floats:
 
 
 def _draw_bone(image: Floats, ends: tuple[Floats, Floats], radius: float, colour: Floats) -> None:
-    """Draws a capsule into every frame of (T, size, size, 3) in place, computing only its bounding box."""
+    """Draws a capsule into every frame of `image` (T, size, size, 3), computing only its bounding box."""
     size = image.shape[1]
     start, end = ends
     both = np.stack(ends)

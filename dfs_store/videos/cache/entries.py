@@ -6,7 +6,7 @@ An entry contains
     clips.npy      (N, V, T, H, W, 3) uint8, a plain array file that np.load(mmap_mode="r") opens
     frames.npy     (N, V, T) int64, the frame numbers of each clip
     index.json     the clips, and the files that failed; written last, so its presence means "complete"
-    journal.jsonl  while preparing, one line per row that has reached the disk; each shard has its own journal
+    journal.jsonl  one line per row that has reached the disk, until the index exists; one journal per shard
     lock           locked while clips are prepared, by one process or by all processes that prepare shards
 
 An entry without index.json is incomplete, and the next `prepare` continues it.
@@ -83,7 +83,7 @@ def clips_header(shape: tuple[int, ...]) -> bytes:
 
 @contextlib.contextmanager
 def disk_errors(directory: Path) -> Iterator[None]:
-    """Converts operating system errors about a full or unwritable disk to errors with a remedy.
+    """Converts system errors about a full or unwritable disk to library errors that suggest a remedy.
 
     Raises:
         DiskFullError: the disk is full.

@@ -138,7 +138,7 @@ def prepared(
     cache_dir: str | os.PathLike[str] | None = None,
     decoder: str = "auto",
 ) -> CacheEntry | None:
-    """Returns the complete entry that `prepare` would return without decoding, or None. Writes nothing."""
+    """Returns the entry of these clips if it is complete, otherwise None. Decodes and writes nothing."""
     request = _request(found, sampling, dataset, split, seed, decoder)
     return _with_views(cache_root(cache_dir), _key(request), sampling.num_views(split, random_starts))
 
@@ -200,7 +200,7 @@ def _decode_share(
 
 
 def _done_rows(entry: CacheEntry) -> dict[int, Result]:
-    """Returns all results of runs and shards that have reached the disk."""
+    """Returns the results that have reached the disk, of all runs and shards, by row."""
     found = {}
     for path in entry.journals():
         found.update({line["row"]: Result(**line) for line in read_lines(path)[0] if "row" in line})

@@ -14,7 +14,7 @@ class PrepareProgress:
     """Progress of `prepare`.
 
     Attributes:
-        done: number of files processed, including those of earlier runs and those that failed.
+        done: number of files processed, including files from earlier runs and files that failed.
         total: number of files.
         failed: number of files that could not be decoded.
         clips_per_second: number of clips that this run has decoded per second.

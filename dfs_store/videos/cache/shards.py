@@ -1,4 +1,4 @@
-"""Shares of a dataset's files, with which several machines can decode the files into one cache."""
+"""Shares of a dataset's files, so that several machines can decode them into one cache."""
 
 import os
 import re
@@ -77,7 +77,7 @@ class Shard:
 
 
 def _of_slurm(environment: Mapping[str, str]) -> tuple[int, int]:
-    """Returns the number and count of a task's shard: (ID - MIN) / STEP + 1 and COUNT."""
+    """Returns a task's shard number, (ID - MIN) / STEP + 1, and the number of shards, COUNT."""
     if "SLURM_ARRAY_TASK_ID" not in environment and "JOB_COMPLETION_INDEX" in environment:
         raise SettingsError(
             "--shard auto: Kubernetes does not provide the number of pods; add it, for example auto/16"

@@ -34,7 +34,7 @@ _OPEN_OPTIONS = {
 }
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat")
 _DEFAULT_BONUS, _PACKETS_BONUS = 5_000_000, 100_000_000  # pixels, in FFmpeg's choice of a stream
-_PROBE_BYTES = 5_000_000  # FFmpeg itself probes as many bytes
+_PROBE_BYTES = 5_000_000  # FFmpeg itself probes this many bytes
 
 
 @dataclass(frozen=True)

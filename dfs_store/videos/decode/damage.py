@@ -20,7 +20,7 @@ _MAX_BOXES = 1000
 
 @dataclass
 class Arrival:
-    """The packets of a stream, counted while the file is read to its end.
+    """Counts the packets of a stream while the file is read to its end.
 
     Attributes:
         packets: number of packets, including hidden and empty ones.
@@ -49,7 +49,7 @@ def missing_frames(container: InputContainer, stream: VideoStream, fps: float, a
     """
     seconds = float((arrived.end - (arrived.first or 0)) * (stream.time_base or 0))
     if container.format.name.startswith("mov,"):
-        # The index has only the frames that an edit list keeps; the count in the header has all of them.
+        # The index lists only the frames that an edit list keeps, whereas the header counts all frames.
         return _too_few(arrived.packets, len(stream.index_entries))
     is_truncated = os.path.getsize(container.name) < _outer_bytes(container.name)
     if container.format.name == "avi":

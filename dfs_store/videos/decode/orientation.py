@@ -56,7 +56,7 @@ def from_display_matrix(matrix: bytes) -> Orientation | None:
     """Returns the orientation of a display matrix, or None if it does not rotate by quarter turns.
 
     Args:
-        matrix: FFmpeg's nine int32 in native byte order: x' = a x + c y, y' = b x + d y.
+        matrix: FFmpeg's nine int32 values in native byte order: x' = a x + c y, y' = b x + d y.
     """
     a, b, _, c, d, *_ = struct.unpack("9i", matrix)
     straight, crossed = max(abs(a), abs(d)), max(abs(b), abs(c))

@@ -1,9 +1,8 @@
 """Decodes videos with decord, on request or if PyAV cannot decode them, into the same frames as FFmpeg.
 
 decord counts packets that an edit list hides, and repeats the last frame in place of missing ones. Files are
-therefore rejected unless decord's frame count equals FFmpeg's. Its random access is not used, because it
-returns wrong frames for MPEG-4 AVI files such as those of UCF101, which differ by up to 60 grey levels on
-average.
+therefore rejected unless decord's frame count equals FFmpeg's. Its random access is not used, because for
+MPEG-4 AVI files such as those of UCF101, it returns wrong frames, with mean errors of up to 60 grey levels.
 """
 
 from functools import cache

@@ -29,7 +29,7 @@ __all__ = ["FramePicker", "NoFrameError", "Scan", "ShownFrames", "decode_with_py
 FramePicker = Callable[[int, float], npt.NDArray[np.int64]]
 """Takes a video's number of frames and frames per second, and returns (V, T) frame numbers."""
 
-_HELD_BYTES = 32 << 20  # limit of the packets kept in memory; larger files are read twice
+_HELD_BYTES = 32 << 20  # limit for packets kept in memory; larger files are read twice
 
 
 class NoFrameError(DecodeError):
@@ -41,8 +41,8 @@ class Scan:
     """Result of reading a file without decoding it.
 
     Attributes:
-        claimed: number of packets that should yield a frame, that is, are neither empty nor hidden by an edit
-            list.
+        claimed: number of packets that should yield a frame because they are neither empty nor hidden by an
+            edit list.
         note: a description of missing frames, or "".
         packets: the packets that are not empty; None if they are too large to keep.
     """

@@ -128,7 +128,7 @@ def listed_clips(
         root: root of the dataset.
         videos: folder that the listed names are relative to.
         named: path and class of each video, as listed.
-        source: name of the list, for messages.
+        source: name of the list, for error messages.
         also: more folders to search.
 
     Raises:
@@ -157,7 +157,7 @@ def inside(root: Path, path: Path) -> str:
 
 
 def nothing_found(missing: Sequence[str], source: str, folder: Path) -> DatasetNotFoundError:
-    """Returns the error for a list without existing files. It mentions a clip that the folder contains."""
+    """Returns the error for a list none of whose files exist. Its message names a clip in the folder."""
     content = "does not exist"
     if folder.is_dir():
         there = [

@@ -92,7 +92,7 @@ def _checked_part(root: Path, parts: Parts, split: str) -> Folder:
 
 
 def _inner(base: Folder, remarks: list[str], depth: int = 0) -> tuple[Folder, Parts | None]:
-    """Returns the folder that contains the classes or splits, which may be the only folder in `base`."""
+    """Returns the folder, `base` or one inside it, that contains the classes or splits; and the splits."""
     if (parts := find_parts(base)) is not None:
         return base, parts
     children = _with_clips(base)
@@ -107,7 +107,9 @@ def _inner(base: Folder, remarks: list[str], depth: int = 0) -> tuple[Folder, Pa
 
 
 def _contained(base: Folder, remarks: list[str]) -> tuple[Folder, bool]:
-    """Enters a folder such as `videos` or `frames`; if there are several, one with videos or RGB frames.
+    """Returns a folder such as `videos` in `base`, and True; or `base` and False if there is none to enter.
+
+    If there are several such folders, the one with videos or RGB frames is entered.
 
     Raises:
         DatasetNotFoundError: there are several such folders, and it is unclear which one to use.
@@ -136,7 +138,7 @@ def _contained(base: Folder, remarks: list[str]) -> tuple[Folder, bool]:
 
 
 def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
-    """Returns the train and test folders in a folder, or None if no folder has such a name.
+    """Returns the train and test folders in a folder, or None if no folder is named like a split.
 
     Args:
         base: the folder.
@@ -144,8 +146,8 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
             matter.
 
     Raises:
-        DatasetNotFoundError: some folders have such names, but it is unclear whether they are splits, or
-            which ones to use.
+        DatasetNotFoundError: some folders are named like splits, but it is unclear whether they are splits,
+            or which ones to use.
     """
     children = _with_clips(base)
     named = {child: parsed for child in children if (parsed := split_name(child.name)) is not None}
@@ -182,7 +184,7 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
 def _one_group(
     base: Folder, groups: list[dict[str, list[Folder]]], children: list[Folder]
 ) -> dict[str, list[Folder]]:
-    """Returns one group's folders, such as videos_train and videos_val, by split."""
+    """Returns the folders of one group, such as videos_train and videos_val, by split."""
     joined = defaultdict[str, list[Folder]](list)
     for group in groups:
         for part, folders in group.items():
@@ -272,7 +274,7 @@ def _may_be_class(folder: Folder) -> bool:
 
 
 def _part_in_class(folder: Folder) -> SplitName | None:
-    """Returns the split that a folder in a class is named after. A clip may have a name such as train_01."""
+    """Returns the split that a folder in a class is named after, or None, as for a clip named train_01."""
     parsed = split_name(folder.name)
     return (
         parsed

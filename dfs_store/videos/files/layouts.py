@@ -49,8 +49,8 @@ def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
     """Reads HMDB51: <class>/*.avi and testTrainMulti_7030_splits/<class>_test_split<n>.txt.
 
     A line is "<file> <0|1|2>", where 1 marks training clips, 2 test clips, and 0 clips that the official
-    split does not use. The published baseline trains on clips marked 1 and 0 (5236 clips), and so does this
-    reader.
+    split does not use. The published baseline trains on the 5236 clips marked 1 or 0, so this reader
+    returns these for training.
     """
     splits = _first_folder(
         [root / "testTrainMulti_7030_splits", root / "test_train_splits" / "testTrainMulti_7030_splits", root]
@@ -85,7 +85,7 @@ def read_kinetics(root: Path, split: str, how: Reading) -> ClipList:
             f"{root} has no split {split!r}: there is no folder "
             f"{'train' if split == 'train' else 'val or test'} with videos (existing folders: {there})"
         )
-    # Folders of the archives in which the clips were distributed: part_0, part_1.
+    # The clips were distributed as archives, whose folders are called part_0, part_1 and so on.
     archives = [child.path for child in folder.folders if is_container(child.name)]
     if has_classes(folder) and len(archives) < len(folder.folders):
         found = class_clips(root, folder)

@@ -53,7 +53,7 @@ def named_labels(labels: Sequence[str], names: PathLike | Sequence[str] | None, 
     Args:
         labels: labels of all rows of a list and of its test list.
         names: see `read_class_names`.
-        source: path of the list, for messages.
+        source: path of the list, for error messages.
 
     Raises:
         DatasetNotFoundError: a label is a fraction or negative, or the file of names cannot be read.
@@ -86,7 +86,7 @@ def named_labels(labels: Sequence[str], names: PathLike | Sequence[str] | None, 
 
 
 def _matched(names: ClassNames, used: set[int], source: Path) -> dict[int, str]:
-    """Numbers the names as a list does, from 0 or from 1."""
+    """Returns the names by number. Names without numbers are numbered from 0 or 1, as in the list."""
     by_number, number_of_names = names.by_number, len(names.by_number)
     if not names.has_numbers and 0 not in used:
         if number_of_names not in used:

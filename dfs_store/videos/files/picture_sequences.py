@@ -32,7 +32,7 @@ _OTHER = frozenset(_OTHER_TEXT.split())
 _BESIDE_OTHER = frozenset(
     {"dense", "map", "maps", "of", "opt", "optical", "tvl", "u", "v", "warped", "x", "y"}
 )
-_MOST_REPEATED = 0.1  # allowed share of repeated numbers in a sequence, which time stamps may have
+_MOST_REPEATED = 0.1  # allowed share of repeated numbers in a sequence, since time stamps may repeat
 
 
 class PictureSequence(NamedTuple):

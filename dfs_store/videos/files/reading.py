@@ -49,7 +49,7 @@ class Reading:
 
         Args:
             kind: "list", "folder", or another layout.
-            name: name or path of the dataset, for the message.
+            name: name or path of the dataset, for the error message.
         """
         for option, needed in (("test_list", "list"), ("class_names", "list"), ("folder_layout", "folder")):
             if getattr(self, option) is not None and kind != needed:

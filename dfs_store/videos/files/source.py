@@ -15,7 +15,7 @@ __all__ = ["found_beside", "recorded_source", "source_of"]
 
 
 def recorded_source(dataset: str, store: str | os.PathLike[str]) -> str:
-    """Returns a dataset as its store records it. Names are unchanged, and paths are relative to the store.
+    """Returns the name or path under which a store records its dataset. Paths are relative to the store.
 
     Args:
         dataset: a name from the catalogue, an existing path, or any other name.

@@ -45,7 +45,7 @@ class SplitName(NamedTuple):
 
 
 def split_name(name: str) -> SplitName | None:
-    """Parses names such as Train, training_set, videos_train, UCF101-val or testSet. Else returns None."""
+    """Parses names such as Train, training_set, videos_train or UCF101-val. Returns None for other names."""
     words = _words(name)
     parts = {_PARTS[word] for word in words if word in _PARTS}
     if parts == {"train", "val"}:  # train_val
@@ -67,7 +67,7 @@ def is_container(name: str) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    """Splits a name at punctuation, inner capitals, and between letters and digits, into lower-case words."""
+    """Splits a name into lower-case words: at punctuation, inner capitals, and between letters and digits."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", name)
     words = re.findall(r"[^\W_]+", spaced.casefold())
     found = list[str]()

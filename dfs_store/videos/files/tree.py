@@ -110,7 +110,7 @@ class Folder:
 
     @cached_property
     def parts(self) -> tuple[list["Folder"], list["Folder"], str]:
-        """The subfolders to read; those with optical flow, depth and the like; and why none can be read."""
+        """The subfolders to read, the subfolders to skip, and the reason if none can be read, or ""."""
         try:
             _, left = rgb_of(folder.name for folder in self.folders if not folder.is_empty)
         except DecodeError as error:
@@ -178,7 +178,7 @@ def outermost(clips: Iterable[Folder]) -> tuple[list[Folder], list[Folder], list
 
     Returns:
         The clips; the folders inside them, which have no more images than the clip; and the reasons why other
-        folders are not clips, usually because an image is beside a folder of frames.
+        folders are not clips, usually because an image is next to a folder of frames.
     """
     groups: list[list[Folder]] = []
     for folder in clips:
