@@ -139,7 +139,7 @@ def _whole(asked: "StoreVideos") -> tuple["StoreVideos", dict[str, Any], dict[st
 def _of_store(
     path: str, asked: "StoreVideos"
 ) -> tuple["StoreVideos", dict[str, Any], dict[str, Any], "StorageReport"]:
-    """Returns the `videos`, `about`, `own` and `storage` of a job, read from its store."""
+    """Returns the `videos`, `about`, `own` and `storage` of the job for a store."""
     from dfs_store import open_store
     from dfs_store.evaluate.record import about_store
     from dfs_store.format.source_paths import source_name

@@ -237,7 +237,7 @@ def _flows(clip: "PicturedClip") -> "list[npt.NDArray[np.uint8]]":
 
 
 def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
-    """Reads the log of the run that made the store. A log given with --events is not checked."""
+    """Reads the log of the run that made the store. A log given with --events may be from another run."""
     from dfs_store.condense.runtime.event_log import event_log_path, read_events
     from dfs_store.errors import SettingsError, StoreNotFoundError
 

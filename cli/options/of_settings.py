@@ -31,7 +31,7 @@ def typer_option(name: str) -> Any:  # noqa: ANN401 - Typer's own type is privat
     complete = {"dataset": offer.complete_dataset, "method": offer.one_of(*method_names())}.get(
         name, offer.one_of(*words) if words else None
     )
-    # A boolean whose default comes from the preset needs a negative flag.
+    # A boolean whose default is taken from the preset needs a negative flag.
     has_negative = plain_type(name) is bool and setting.default is None
     return typer.Option(
         f"{flag}/--no-{flag[2:]}" if has_negative else flag,

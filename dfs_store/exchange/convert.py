@@ -51,7 +51,7 @@ class Conversion:
         num_clips: numbers of clips.
         storage: sizes of the stores.
         error: error of the copy; None if key frames were copied bit for bit.
-        notes: a sentence for each part that was not copied.
+        notes: a sentence for each part of the store that was not copied.
     """
 
     dtype: tuple[str, str]

@@ -40,7 +40,7 @@ class Merged:
         class_names: class names of the new store, in order of first appearance.
         num_clips: number of clips from each store.
         dtype: dtype of the key frames.
-        notes: a sentence for each part that was not copied.
+        notes: a sentence for each part of a store that was not copied.
     """
 
     class_names: list[str]

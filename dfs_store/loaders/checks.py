@@ -12,7 +12,7 @@ __all__ = ["check_device", "check_dtype", "check_share", "check_whole_number", "
 
 
 def check_whole_number(value: object, name: str, *, least: int | None = None) -> int:
-    """Returns a whole number as int. Accepts NumPy integers, but not bool.
+    """Returns a whole number as an int. Accepts NumPy integers, but not bool.
 
     Raises:
         SettingsError: `value` is not a whole number, or is below `least`.
@@ -28,7 +28,7 @@ def check_whole_number(value: object, name: str, *, least: int | None = None) ->
 
 
 def check_share(value: object, name: str) -> float:
-    """Returns a probability as float.
+    """Returns a probability as a float.
 
     Raises:
         SettingsError: `value` is not in [0, 1].

@@ -144,7 +144,7 @@ class DFSLoader:
         return self._progress.epoch
 
     def set_epoch(self, epoch: int) -> None:
-        """Sets the epoch of the next pass. Setting the epoch loaded by `load_state_dict` keeps its position.
+        """Sets the epoch of the next pass. The epoch that `load_state_dict` loaded keeps its position.
 
         Raises:
             SettingsError: `epoch` is not a whole number, or is negative.

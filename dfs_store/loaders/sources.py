@@ -135,7 +135,7 @@ class OpenStores:
         return [Span(*span) for span in zip(stores.tolist(), starts.tolist(), stops.tolist(), strict=True)]
 
     def all_spans(self) -> Iterable[Span]:
-        """Yields spans that cover all key frames, each small enough to be in memory twice."""
+        """Yields spans that cover all key frames, each small enough to fit in memory twice."""
         step = max(1, _CHUNK_BYTES // self._frame_bytes)
         for number, size in enumerate(np.diff(self._first_key_frame).tolist()):
             for start in range(0, size, step):

@@ -16,7 +16,7 @@ _CLASSES_SHOWN = 200
 
 @dataclass(frozen=True)
 class CardFacts:
-    """Facts for a card that the store does not record.
+    """Facts for a dataset card that are not recorded in the store.
 
     Attributes:
         name: name of the dataset.

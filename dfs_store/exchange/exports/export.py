@@ -74,12 +74,12 @@ class Exported:
 
     Attributes:
         files: number of files.
-        bytes: total size of the files.
+        bytes: total size of the files in bytes.
         clips: number of clips.
         encoding: encoding of the clips.
         fps: frames per second.
-        cut_share: share of the values that were clipped by more than half a grey level; None if values are
-            not converted to pixels.
+        cut_share: share of the values that were clipped by more than half a grey level; None if no
+            values were converted to pixels.
         class_folders: folder name of each class, set even if the format has no folders.
     """
 

@@ -29,7 +29,7 @@ def write_videos(
 
 
 def write_frames(clips: ExportedClips, folder: Path, *, fps: float) -> None:
-    """Writes `<class>/<clip>/frame_0000.png` for every frame, and a JSON file about every clip."""
+    """Writes `<class>/<clip>/frame_0000.png` for every frame, and a JSON file of metadata for every clip."""
     pictures = _picture_names(clips)
 
     def write(clip: ClipToExport, place: str) -> dict[str, Any]:

@@ -93,11 +93,11 @@ class Imported:
         num_key_frames: S, the total number of key frames.
         source: provenance of the source.
         normalization: normalization of the store.
-        smallest: smallest value.
-        largest: largest value.
+        smallest: smallest value in the clips.
+        largest: largest value in the clips.
         outside_share: share of values outside the range of pixels under this normalization.
         rms_error: root-mean-square error of the rebuilt clips after encoding, in 8-bit grey levels; None if
-            all frames are stored as numbers.
+            all frames are stored without an encoding.
         notes: remarks for the user, one sentence each.
     """
 

@@ -37,14 +37,14 @@ def found_raw(
     Args:
         name: see `FoundArray`.
         data: the bytes, (n,).
-        dtype: a key of `DTYPES`. Reading an array with a different dtype raises an error.
+        dtype: name of the dtype. If it is not a key of `DTYPES`, reading the array raises an error.
         shape: shape of the array.
         strides: strides in elements; C order if None.
         offset: offset of the first element, in elements.
         order: byte order, "<" or ">".
 
     Raises:
-        UnreadableClipsError: the view exceeds the bytes, or has more elements than they contain.
+        UnreadableClipsError: the view exceeds the bytes, or has more elements than the bytes contain.
     """
     shape = tuple(shape)
     if dtype not in DTYPES:

@@ -26,7 +26,7 @@ _DAMAGE = (
     KeyError, IndexError, OverflowError, OSError, EOFError, RuntimeError, MemoryError,
 )  # fmt: skip
 _MOST_HEADER_BYTES = 2**16
-# The limit for decompressing at once: this number of bytes, or this multiple of the file's size.
+# The limit for decompressing at once: this number of bytes or this multiple of the file's size, if larger.
 _ALWAYS_BYTES, _MOST_EXPANSION = 2**28, 16
 _REMEDY = "save arrays of numbers, not of objects, with np.savez(FILE, clips=clips, labels=labels)"
 

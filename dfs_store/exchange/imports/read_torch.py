@@ -45,7 +45,7 @@ _DAMAGE = (RefusedError, DFSError, OSError, ValueError, TypeError, KeyError, str
 
 
 def read_torch(path: str) -> list[FoundArray]:
-    """Lists the arrays in a file written by torch.save, named by their paths in lists and dictionaries.
+    """Lists the arrays in a file written by torch.save, named after their paths in lists and dictionaries.
 
     Raises:
         UnreadableClipsError: the file is damaged, or calls functions that are not used to save tensors or
@@ -83,7 +83,7 @@ def read_torch(path: str) -> list[FoundArray]:
 
 
 def read_safetensors(path: str) -> tuple[list[FoundArray], dict[str, str]]:
-    """Lists the tensors in a safetensors file, and reads its metadata.
+    """Returns the tensors in a safetensors file, and the file's metadata.
 
     Raises:
         UnreadableClipsError: the file is damaged.

@@ -41,7 +41,7 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """Eq. 3 for all clips with the same positions.
+    """How Eq. 3 interpolates all clips with the same key-frame positions.
 
     Attributes:
         left: index of the key frame at or before each output time, (M,) int64.
@@ -53,7 +53,7 @@ class ClipPlan:
 
     @cached_property
     def segments(self) -> list[Segment]:
-        """The output frames in order, in at most one segment per interval between key frames."""
+        """Segments that cover the output frames in order, at most one per interval between key frames."""
         starts = [0, *(np.flatnonzero(np.diff(self.left)) + 1).tolist(), len(self.left)]
         segments: list[Segment] = []
         for start, stop in pairwise(starts):

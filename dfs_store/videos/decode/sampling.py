@@ -40,8 +40,8 @@ class Sampling:
             `even` (Something-Something V2) selects frames evenly spaced over the whole video.
         resize: how to resize frames. `stretch-crop` (UCF101, HMDB51) resizes to 160 x 120 and crops the
             centre 112 x 112, with the same proportions at other sizes. `keep-crop` (folders) has the same
-            field of view but keeps the aspect ratio, so that 4:3 videos yield the same pixels. `direct`
-            resizes the whole frame to a square.
+            field of view but keeps the aspect ratio, so that both yield the same pixels for 4:3 videos.
+            `direct` resizes the whole frame to a square.
 
     Raises:
         SettingsError: a value is invalid.

@@ -92,7 +92,7 @@ def _checked_part(root: Path, parts: Parts, split: str) -> Folder:
 
 
 def _inner(base: Folder, remarks: list[str], depth: int = 0) -> tuple[Folder, Parts | None]:
-    """Returns the folder, `base` or one inside it, that contains the classes or splits; and the splits."""
+    """Returns `base` or the folder inside it that contains the classes or splits, and the splits or None."""
     if (parts := find_parts(base)) is not None:
         return base, parts
     children = _with_clips(base)

@@ -67,7 +67,7 @@ def is_container(name: str) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    """Splits a name into lower-case words: at punctuation, inner capitals, and between letters and digits."""
+    """Splits a name into lower-case words at punctuation, at inner capitals, and next to digits."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", name)
     words = re.findall(r"[^\W_]+", spaced.casefold())
     found = list[str]()

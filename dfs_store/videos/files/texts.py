@@ -14,7 +14,7 @@ __all__ = ["column_name", "numbered_lines", "parse_fields", "read_json", "read_t
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose byte-order mark begins in the same way
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose byte-order mark is a prefix of this one
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
