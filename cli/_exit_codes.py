@@ -16,9 +16,9 @@ from ._output import complain, discard_output, note
 
 
 class TerminatedError(BaseException):
-    """The process received SIGTERM.
+    """Raised when the process receives SIGTERM.
 
-    This is a BaseException, like KeyboardInterrupt, so that no handler swallows it.
+    This is a BaseException, like KeyboardInterrupt, so that `except Exception` does not catch it.
     """
 
 

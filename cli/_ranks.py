@@ -37,7 +37,7 @@ def ranks_joined() -> Iterator[None]:
 
 
 def first_prepares(open_clips: Callable[[], T]) -> T:
-    """Opens clips on the first rank, on one rank per machine, and on all, to fill each cache once."""
+    """Opens clips on the first rank, then on one rank per machine, then on all, to fill each cache once."""
     from dfs_store.condense.runtime.ranks import Ranks
 
     ranks = Ranks.current()

@@ -180,7 +180,7 @@ def _warn_of_still_clips(store: "KeyFrameStore", settings: "CondenseConfig") -> 
 
 
 def _encoding_lines(store: "KeyFrameStore") -> list[str]:
-    """Returns lines about the encoding error, or none if key frames are not encoded."""
+    """Returns lines about the encoding error; empty if key frames are not encoded."""
     if store.frame_encoding is None:
         return []
     lines = [_output.encoding_text(store.frame_encoding, store.provenance_object("frame_encoding"))]

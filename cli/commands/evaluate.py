@@ -198,7 +198,7 @@ def _needs_training_clips(job: _Job) -> bool:
 
 
 def _rehearsed(job: _Job, part: str) -> "Rehearsal":
-    """Returns one part of the real clips for a forecast, with the random starts of the runs."""
+    """Returns one part of the real clips for a forecast, with as many random starts as the runs need."""
     from dfs_store.evaluate.record import test_views
     from dfs_store.videos.of_store import clips_named_by
     from dfs_store.videos.rehearsal import rehearse

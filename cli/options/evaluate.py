@@ -1,4 +1,4 @@
-"""The options of `dfs evaluate`, by name."""
+"""Defines the options of `dfs evaluate`."""
 
 from typing import Annotated
 

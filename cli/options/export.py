@@ -1,4 +1,4 @@
-"""The options of `dfs export`, by name."""
+"""Defines the options of `dfs export`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The options of `dfs import`, by name. None means that an option was not given."""
+"""Defines the options of `dfs import`. None means that an option was not given."""
 
 from functools import partial
 from typing import Annotated

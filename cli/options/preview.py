@@ -1,4 +1,4 @@
-"""The options of `dfs preview`, by name."""
+"""Defines the options of `dfs preview`."""
 
 from functools import partial
 from typing import Annotated

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def check_picture_path(path: Path, suffixes: Sequence[str], what: str) -> None:
-    """Raises SettingsError if the suffix is wrong, OutputNotWritableError if the folder does not exist."""
+    """Raises SettingsError for a wrong suffix, or OutputNotWritableError if the folder does not exist."""
     from dfs_store.errors import OutputNotWritableError, SettingsError
 
     if path.suffix.lower() not in suffixes:
@@ -26,7 +26,7 @@ def page_paths(path: Path, pages: int) -> list[Path]:
 
 
 def check_free(paths: Sequence[Path], *, overwrite: bool, flag: str = "--out") -> None:
-    """Raises OutputExistsError if a file exists and `overwrite` is False, or if it is not a regular file."""
+    """Raises OutputExistsError if a path exists and is not a regular file, or `overwrite` is False."""
     from dfs_store.errors import OutputExistsError
 
     taken = [path for path in paths if os.path.lexists(path)]

@@ -102,8 +102,8 @@ def convert_store(
         classes: names of the classes to keep. Defaults to all.
         without: numbers of the clips to skip.
         overwrite: whether to replace an existing store.
-        on_progress: called with the number of clips processed and the total, first while clips are copied,
-            then while they are compared, if they are.
+        on_progress: called with the number of clips processed and the total, first while clips are copied
+            and then, unless they are copied bit for bit, while they are compared.
 
     Raises:
         DFSError: see `copy_store`.

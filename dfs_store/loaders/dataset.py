@@ -317,7 +317,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return "\n    ".join([f"Dataset {type(self).__name__}", *lines])
 
     def _repr_html_(self) -> str:
-        """Returns the HTML for a notebook: the properties, and a small contact sheet of the first store."""
+        """Returns HTML for a notebook, with the properties and a small contact sheet of the first store."""
         from dfs_store.pictures.notebook import store_html
 
         return store_html(self._source.stores[0], repr(self).splitlines())

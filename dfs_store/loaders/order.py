@@ -1,4 +1,4 @@
-"""The order of clips in each epoch and on each replica, which depends only on the seed and the epoch."""
+"""Determines the order of clips in each epoch and on each replica from the seed and the epoch."""
 
 from dataclasses import dataclass
 
@@ -61,7 +61,7 @@ class EpochOrder:
         return common[self.rank :: self.num_replicas].astype(np.int64)
 
     def mirrored(self, epoch: int) -> npt.NDArray[np.bool_] | None:
-        """Returns which of the N clips are flipped horizontally in an epoch, (N,), or None if none are.
+        """Returns which clips are flipped horizontally in an epoch, (N,) bool, or None if none are.
 
         The draw is made per clip number, so that it does not depend on the replica or the position in the
         epoch.

@@ -162,7 +162,7 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
 
     @property
     def num_views(self) -> int:
-        """V, the number of views per clip: 1 (the centre of test clips), plus one for each random start."""
+        """V, the number of views per clip: 1, plus the number of additional random starts of test clips."""
         return int(self.pixels.shape[1])
 
     @property

@@ -51,7 +51,7 @@ class MatchedClips(SomeClips):
 
 
 class _Resampled:
-    """Resamples the clips of an array (N, V, T, ...) to M frames when they are indexed, by clip and view."""
+    """Resamples the clips of an array (N, V, T, ...) to M frames when they are indexed by clip and view."""
 
     def __init__(self, array: npt.NDArray[np.uint8], num_frames: int) -> None:
         self._array = array

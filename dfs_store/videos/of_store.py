@@ -233,7 +233,7 @@ def _check_hold_out(store: KeyFrameStore, share: float | None) -> None:
 
 
 def _of_split(store: KeyFrameStore, videos: StoreVideos, info: DatasetInfo, asked: int | None) -> StoreVideos:
-    """Sets the official split. Test clips of one split can be training clips of another."""
+    """Returns options with the official split. Test clips of one split can be training clips of another."""
     source = CATALOGUE.get(str(store.provenance.get("dataset")))
     if source is not None and source.layout != info.layout:
         return replace(videos, split=asked or 1)  # made from other videos

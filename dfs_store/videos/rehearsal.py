@@ -88,7 +88,7 @@ def _decoding_seconds(
     sampling: Sampling,
     **how: Any,  # noqa: ANN401 - passed on
 ) -> float:
-    """Decodes some videos and returns the approximate seconds for all of them; 0 if none can be decoded."""
+    """Returns the approximate time in seconds to decode all videos; 0 if none of a sample can be decoded."""
     numbers = np.unique(np.linspace(0, len(found.clips) - 1, _DECODED).round().astype(int))
     # All videos get the same class, because a class without clips would raise an error.
     some = [ClipFile(found.clips[number].file, "all") for number in numbers.tolist()]

@@ -29,7 +29,7 @@ class PixelSource(Protocol):
 
     @property
     def classes(self) -> list[str]:
-        """Class names."""
+        """Class names, indexed by label."""
 
     @property
     def fps(self) -> float:
@@ -101,7 +101,7 @@ class CachedClips:
 
     @property
     def classes(self) -> list[str]:
-        """Class names."""
+        """Class names, indexed by label."""
         return list(self._index["classes"])
 
     @property
@@ -199,14 +199,14 @@ class NeverDecoded:
 
     @property
     def failed(self) -> list[dict[str, str]]:
-        """Always empty."""
+        """Always empty, because no file was decoded."""
         return []
 
     notes = failed
 
     @property
     def decoders(self) -> dict[str, int]:
-        """Always empty."""
+        """Always empty, because no file was decoded."""
         return {}
 
 
@@ -259,7 +259,7 @@ class GeneratedClips(NeverDecoded):
 
     @property
     def classes(self) -> list[str]:
-        """Class names."""
+        """Class names, indexed by label."""
         return self._made[2]
 
     @property

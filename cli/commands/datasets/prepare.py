@@ -152,7 +152,7 @@ def _prepare_on_ray(name: str, part: str, options: dict[str, Any], *, quiet: boo
 
 
 def _parts(name: str, how: dict[str, Any]) -> list[str]:
-    """Returns the existing parts. A folder that only contains class folders has no test part."""
+    """Returns the parts that a dataset has. A folder that contains only class folders has no test part."""
     from dfs_store.errors import DatasetNotFoundError
     from dfs_store.videos import find_clips
     from dfs_store.videos.files.catalogue import FOLDER, LIST
@@ -168,7 +168,7 @@ def _parts(name: str, how: dict[str, Any]) -> list[str]:
 
 
 def _ending(name: str, info: "DatasetInfo", options: dict[str, Any]) -> str:
-    """Suggests a dry run, which forecasts time, memory and disk space, as the next command."""
+    """Returns the suggestion to make a dry run next, which forecasts time, memory and disk space."""
     split = options["official_split"] if info.official_splits > 1 else None
     clips = SimpleNamespace(**options, split=split)
     flags = clip_flags(clips, "root", "test_list", "class_names", "folder_layout")

@@ -19,7 +19,7 @@ __all__ = ["NPY", "write_shards"]
 
 NPY = "npy"
 _BLOCK_BYTES = 512  # headers and contents in a tar file are padded to this size
-_END_BYTES = 20 * _BLOCK_BYTES  # a file, with two empty blocks at its end, is padded to a multiple of this
+_END_BYTES = 20 * _BLOCK_BYTES  # a tar file ends with two empty blocks and is padded to a multiple of this
 
 
 def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: str, max_bytes: int) -> None:

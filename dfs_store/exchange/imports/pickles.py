@@ -177,7 +177,7 @@ class _Machine:
             raise RefusedError(f"it has more than {_MOST_CONTAINERS:,} lists, tuples and dictionaries")
 
     def _spend_bytes(self, count: int) -> None:
-        """Limits copying, because a small pickle can refer to the same large object repeatedly."""
+        """Limits the bytes copied, because a small pickle can refer to the same large object repeatedly."""
         self._bytes_left -= count
         if self._bytes_left < 0:
             raise RefusedError("its repeated contents exceed the memory limit for a file of this size")

@@ -75,12 +75,12 @@ def found_raw(
 
 
 def of_numpy(name: str, array: Array) -> FoundArray:
-    """Wraps an array that is in memory or memory-mapped."""
+    """Returns a `FoundArray` for an array that is in memory or memory-mapped."""
     return FoundArray(name, array.shape, dtype_name(array.dtype), lambda: iter(array), lambda: array)
 
 
 def of_texts(name: str, texts: object) -> FoundArray:
-    """Wraps a string or an array of strings as an array of the dtype "str"."""
+    """Returns a `FoundArray` with the dtype "str" for a string or an array of strings."""
     return replace(of_numpy(name, np.array(texts, dtype=object)), dtype="str")
 
 

@@ -79,7 +79,7 @@ class _Buffer:
         return self._holders() == self._idle
 
     def is_intact(self) -> bool:
-        """Returns False if the caller resized the memory or moved it to shared memory."""
+        """Returns whether the memory was neither resized nor moved to shared memory."""
         return self._storage.nbytes() == self._size_bytes and not self._storage.is_shared()
 
     def tensor(self, shape: Sequence[int]) -> Tensor:
@@ -128,7 +128,7 @@ class BatchBuffers:
 
 @torch.inference_mode(mode=False)
 def tensor_over(storage: torch.UntypedStorage, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """Returns a contiguous CPU tensor at the start of a storage."""
+    """Returns a contiguous CPU tensor whose values are at the start of a storage."""
     strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
     return torch.empty(0, dtype=dtype, device="cpu").set_(storage, 0, shape, strides)
 

@@ -31,15 +31,15 @@ class RawRandom:
         self._bits = np.random.PCG64(np.random.SeedSequence(keys))
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
-        """Returns a number in [low, high)."""
+        """Returns a random number in [low, high)."""
         return low + (high - low) * ((int(self._bits.random_raw()) >> 11) * 2.0**-53)
 
     def uniforms(self, count: int, low: float = 0.0, high: float = 1.0) -> Floats:
-        """Returns (count,) float64 in [low, high)."""
+        """Returns random numbers in [low, high), (count,) float64."""
         return np.array([self.uniform(low, high) for _ in range(count)])
 
     def below(self, bound: int) -> int:
-        """Returns an integer in 0..bound-1."""
+        """Returns a random integer in 0..bound-1."""
         return int(self.uniform(0, bound))
 
 

@@ -232,7 +232,7 @@ def _limb(start: Floats, length: float, degrees: Angle) -> Floats:
 
 
 def _upright(pose: _Pose, habit: Floats, num_frames: int) -> dict[str, Floats]:
-    """Returns the joints of a standing body with its pelvis at the origin."""
+    """Returns the joint positions of a standing body with its pelvis at the origin."""
     pelvis = np.zeros((num_frames, 2))
     neck = _limb(pelvis, _TRUNK, 180 - np.asarray(pose.trunk) - habit[0] / 3)
     joints = {

@@ -33,7 +33,7 @@ _RADII: Final = {"trunk": 0.066, "head": 0.078, "neck": 0.034, "thigh": 0.05, "s
 
 
 def _pixel_grid(size: int) -> tuple[Floats, Floats]:
-    """Returns the x and y of pixel centres in frame widths, y downwards, as (1, size) and (size, 1)."""
+    """Returns the coordinates x (1, size) and y (size, 1) of pixel centres in frame widths, y downwards."""
     centres = (np.arange(size) + 0.5) / size
     return centres[None, :], centres[:, None]
 

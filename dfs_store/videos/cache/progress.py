@@ -63,7 +63,7 @@ class Reporter:
         self.report(waiting=True)
 
     def report(self, *, waiting: bool = False) -> None:
-        """Emits an event."""
+        """Emits a progress event."""
         self._last = time.monotonic()
         if self._on_progress is not None:
             elapsed = self._last - self._start

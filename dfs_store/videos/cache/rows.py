@@ -72,7 +72,7 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
 
 
 def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Returns the complete lines of a journal and their size in bytes. Another process may be writing it."""
+    """Returns a journal's complete lines and their size in bytes. Another process may be writing to it."""
     lines, whole_bytes = [], 0
     for raw in read_found(path, _MOST_JOURNAL_BYTES).split(b"\n")[:-1]:
         try:

@@ -72,7 +72,7 @@ def _too_few(there: int, promised: int) -> str:
 
 
 def _outer_bytes(path: str) -> int:
-    """Returns the size in bytes that the header of an AVI, Matroska or WebM file states, or 0."""
+    """Returns the size in bytes stated in the header of an AVI, Matroska or WebM file, or 0 if none is."""
     with open(path, "rb") as file:
         start = file.read(64)
         place = 0

@@ -53,7 +53,7 @@ def from_exif(value: Any) -> Orientation:  # noqa: ANN401 - any value in a file
 
 
 def from_display_matrix(matrix: bytes) -> Orientation | None:
-    """Returns the orientation of a display matrix, or None if it rotates by other than quarter turns.
+    """Returns the orientation of a display matrix, or None for rotations other than quarter turns.
 
     Args:
         matrix: FFmpeg's nine int32 values in native byte order: x' = a x + c y, y' = b x + d y.
@@ -70,7 +70,7 @@ def from_display_matrix(matrix: bytes) -> Orientation | None:
 
 
 def of_frame(frame: Any) -> Orientation | None:  # noqa: ANN401 - a frame of PyAV
-    """Returns the orientation of a decoded frame, or None if it is rotated by other than quarter turns.
+    """Returns the orientation of a decoded frame, or None for rotations other than quarter turns.
 
     If PyAV cannot list the frame's side data, because it supports fewer types than FFmpeg, only the rotation
     angle is used, and mirroring is lost.

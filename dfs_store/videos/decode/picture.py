@@ -57,7 +57,7 @@ def read_picture(path: Path) -> tuple[VideoFrame, Orientation]:
 
 
 def _way_up(data: bytes, decoder: str) -> Orientation:
-    """Returns the EXIF orientation. PyAV does not report whether an image is mirrored."""
+    """Returns the orientation in EXIF, since PyAV does not report whether an image is mirrored."""
     if decoder != "tiff" and not any(mark in data for mark in _EXIF_MARKS):
         return UPRIGHT
     try:

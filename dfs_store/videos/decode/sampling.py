@@ -132,7 +132,7 @@ def _draw(count: int, seed: int, split: str, file: str, view: int) -> int:
 
 
 def _repeated(frames: int, length: int) -> npt.NDArray[np.int64]:
-    """Repeats the frames of a video that is shorter than the clip."""
+    """Returns frame numbers that repeat the frames of a video shorter than the clip."""
     return np.arange(frames, dtype=np.int64) * length // frames
 
 

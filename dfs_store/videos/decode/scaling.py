@@ -51,7 +51,7 @@ class Scaler:
         self._reformatter = VideoReformatter()  # kept, because it reuses its tables
 
     def __call__(self, frame: VideoFrame) -> Pixels:
-        """Returns (size, size, 3) uint8.
+        """Returns a frame, scaled and cropped to (size, size, 3) uint8.
 
         Raises:
             DecodeError: see `shown_shape`.
@@ -70,11 +70,11 @@ class Scaler:
 
 
 def crop(frame: Pixels, size: int) -> Pixels:
-    """Returns a copy of the centre square of `size` pixels."""
+    """Returns a copy of the centre square of `size` x `size` pixels."""
     left, top = centre_crop_offsets(frame.shape[1], frame.shape[0], size)
     return np.ascontiguousarray(frame[top : top + size, left : left + size])
 
 
 def arrange(found: Mapping[int, Pixels], numbers: npt.NDArray[np.int64]) -> Pixels:
-    """Stacks frames into (V, T, H, W, 3), given the frame numbers (V, T)."""
+    """Stacks the frames with the given numbers (V, T) into a clip (V, T, H, W, 3)."""
     return np.stack([np.stack([found[int(number)] for number in view]) for view in numbers])

@@ -33,7 +33,7 @@ _HELD_BYTES = 32 << 20  # limit for packets kept in memory; larger files are rea
 
 
 class NoFrameError(DecodeError):
-    """The file can be opened, but this decoder cannot decode a single frame."""
+    """Raised if a file can be opened, but the decoder cannot decode a single frame."""
 
 
 @dataclass

@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _private_stdout() -> IO[str]:
-    """Reserves the answer pipe and redirects stdout to stderr, since C libraries may print to stdout."""
+    """Returns the pipe for answers. Redirects stdout to stderr, since C libraries may print to stdout."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return answers

@@ -76,7 +76,7 @@ def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
 
 
 def read_kinetics(root: Path, split: str, how: Reading) -> ClipList:
-    """Reads Kinetics-400: train|val/<class>/*.mp4, or train|val/*.mp4 with csv tables; and replacement/."""
+    """Reads Kinetics-400: train|val/<class>/*.mp4, or train|val/*.mp4 with csv tables, and replacement/."""
     parts = find_parts(Folder(root), sure=True)
     folder = None if parts is None else parts.train if split == "train" else parts.test
     if parts is None or folder is None:

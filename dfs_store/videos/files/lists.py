@@ -235,7 +235,7 @@ def _split(line: str, separator: str) -> tuple[str, str]:
 
 
 def _separator(lines: list[str], exists: Callable[[str], bool]) -> str:
-    """Returns the separator that yields the most existing paths, or else the most names of videos."""
+    """Returns the separator that yields the most existing paths or, if none exist, the most video names."""
 
     def score(separator: str) -> tuple[int, int, int]:
         names = [name for name, label in (_split(line, separator) for line in lines) if name and label]

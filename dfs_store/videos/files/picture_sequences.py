@@ -113,7 +113,7 @@ def _pattern(name: str) -> str:
 
 
 def _join_suffixes(groups: dict[str, list[str]]) -> None:
-    """Merges patterns that differ only in the suffix, unless both have an image of the same number."""
+    """Merges patterns that differ only in the suffix, unless both have an image with the same number."""
     by_stem = defaultdict[str, list[str]](list)
     for pattern in sorted(groups):
         by_stem[os.path.splitext(pattern)[0]].append(pattern)
@@ -150,7 +150,7 @@ def _several(counts: dict[str, int]) -> str:
 
 
 def _check_one_sequence(names: list[str]) -> None:
-    """Rejects several sequences with the same pattern (cam1_0001, cam2_0001), where no number is unique."""
+    """Rejects names that form several sequences with one pattern, such as cam1_0001 and cam2_0001."""
     rows = [tuple(re.findall(r"[0-9]+", os.path.splitext(name)[0])) for name in names]
     columns = [column for column in zip(*rows, strict=True) if len(set(column)) > 1]
     if len(columns) < 2 or any(1 - len(set(column)) / len(rows) <= _MOST_REPEATED for column in columns):

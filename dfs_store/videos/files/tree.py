@@ -128,7 +128,7 @@ class Folder:
         yield from self._below(lambda folder: folder.folders)
 
     def walk(self) -> Iterator["Folder"]:
-        """Yields the folder and the subfolders that may contain clips, but not optical flow or depth."""
+        """Yields the folder and the subfolders that may contain clips, not those with optical flow or depth."""
         yield from self._below(lambda folder: folder.parts[0])
 
     def _below(self, inside: Callable[["Folder"], list["Folder"]]) -> Iterator["Folder"]:
@@ -177,8 +177,8 @@ def outermost(clips: Iterable[Folder]) -> tuple[list[Folder], list[Folder], list
         clips: folders of images, each before its subfolders.
 
     Returns:
-        The clips; the folders inside them, which have no more images than the clip; and the reasons why other
-        folders are not clips, usually because an image is next to a folder of frames.
+        The clips; the folders inside them, which have no more images than the clips; and the reasons why
+        other folders are not clips, usually because an image is next to a folder of frames.
     """
     groups: list[list[Folder]] = []
     for folder in clips:
