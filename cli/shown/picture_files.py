@@ -26,7 +26,7 @@ def page_paths(path: Path, pages: int) -> list[Path]:
 
 
 def check_free(paths: Sequence[Path], *, overwrite: bool, flag: str = "--out") -> None:
-    """Raises OutputExistsError if a path exists and is not a regular file, or `overwrite` is False."""
+    """Raises OutputExistsError for an existing path, unless `overwrite` is True and it is a regular file."""
     from dfs_store.errors import OutputExistsError
 
     taken = [path for path in paths if os.path.lexists(path)]

@@ -104,8 +104,8 @@ def test_videos(
         dataset: name in the catalogue, folder or list. Defaults to the dataset that the store records.
         root: folder of the dataset, see `open_videos`.
         split: number of the official split, if the store does not record it.
-        hold_out: fraction of the training clips that `dfs condense --hold-out` held out, to use those clips
-            for testing.
+        hold_out: fraction of the training clips that `dfs condense --hold-out` held out, to test on
+            those clips.
         layout: "CTHW" or "TCHW". Defaults to the layout of the `DFSDataset`, or to "CTHW" for a store.
         normalization: "stored" for the normalisation of the store or the `DFSDataset`; for other values, see
             `open_videos`.

@@ -216,11 +216,11 @@ class GeneratedClips(NeverDecoded):
     Args:
         name: name of the dataset.
         split: "train" or "test".
-        num_frames: T.
+        num_frames: T, the number of frames per clip.
         size: height and width in pixels.
         seed: seed that the clips are generated from.
         clips_per_class: number of clips per class; the dataset's default if None.
-        class_names: classes to generate; all if None.
+        class_names: names of the classes to generate; all if None.
     """
 
     def __init__(

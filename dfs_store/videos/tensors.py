@@ -29,7 +29,7 @@ def normalised_clips(
         normalization: "mean" and "std" per channel, for pixels in [0, 1]; if None, values stay in [0, 1].
         flipped: (N,) bool, whether to flip each clip: an array, or a tensor on the device of `pixels`. If
             None, no clip is flipped.
-        dtype: type of the result, float32 or bfloat16. Values are rounded only once.
+        dtype: dtype of the result, float32 or bfloat16. Values are rounded only once.
 
     Returns:
         (N, T, C, H, W) of type `dtype` on the device of `pixels`, in channels-last memory order, which is

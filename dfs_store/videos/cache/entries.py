@@ -246,8 +246,8 @@ def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[s
     Returns:
         One dict per entry: kind ("clips", or "extractor" for a trained network), key, path, dataset, split,
         complete, obsolete (no longer used, because an older version prepared it with different decoding
-        rules), in_use, num_clips, num_failed, size_bytes (on disk), sampling, seed, modified (seconds since
-        1970).
+        rules), in_use (being prepared), num_clips, num_failed, size_bytes (on disk), sampling, seed,
+        modified (seconds since 1970).
     """
     root = cache_root(cache_dir)
     found = []

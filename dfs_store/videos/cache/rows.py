@@ -29,7 +29,7 @@ def reserve(path: Path, num_rows: int, row_shape: tuple[int, ...]) -> int:
 
     Args:
         path: path of the clip file.
-        num_rows: N.
+        num_rows: N, the number of rows.
         row_shape: shape of one uint8 row.
 
     Returns:
@@ -120,7 +120,7 @@ def drop_rows(descriptor: int, row_bytes: int, dropped: list[int], num_rows: int
 
     Args:
         descriptor: file descriptor of the clip file.
-        row_bytes: size of a row.
+        row_bytes: size of a row in bytes.
         dropped: numbers of the rows to remove.
         num_rows: N, the number of rows before the removal.
         journal: receives lines with the key `moved`, the number of rows in their final place.

@@ -16,7 +16,7 @@ class Shard:
     """One of `count` shares of a list of files. It contains every `count`-th file, to spread classes evenly.
 
     Attributes:
-        number: 1 to `count`.
+        number: number of the shard, 1 to `count`.
         count: number of shards.
 
     Raises:

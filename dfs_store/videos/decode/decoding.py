@@ -56,7 +56,7 @@ def decode_clip(
 ) -> DecodedClip:
     """Decodes the frames selected by `pick`, in their display aspect ratio, upright, scaled and cropped.
 
-    A truncated file is used up to the last frame that can be decoded, which is reported in the note.
+    A truncated file is used up to the last frame that can be decoded, and the note says what is missing.
 
     Args:
         path: a video file, or a folder of images, one per frame.

@@ -20,7 +20,7 @@ _MAX_LONG_SIDE_RATIO = 32  # scaling a frame of 1 x 4000 pixels would take gigab
 
 
 def shown_shape(width: int, height: int, pixel_aspect: Fraction, way_up: Orientation) -> tuple[float, float]:
-    """Returns the (width, height) of a frame as displayed, in units of its pixel height.
+    """Returns the (width, height) of a frame as displayed, in units of the height of a pixel.
 
     Raises:
         DecodeError: the aspect ratio is above 32.

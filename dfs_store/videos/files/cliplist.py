@@ -18,7 +18,7 @@ class ClipFile:
     Attributes:
         file: path relative to the root, with forward slashes. The path is a folder if the frames are image
             files.
-        class_name: name of its class.
+        class_name: name of the clip's class.
     """
 
     file: str

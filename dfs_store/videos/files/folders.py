@@ -142,7 +142,7 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
 
     Args:
         base: the folder.
-        sure: whether the dataset is known to have splits, so that any other folders next to them do not
+        sure: whether the dataset is known to have splits, so that other folders next to the splits do not
             matter.
 
     Raises:

@@ -56,7 +56,7 @@ def named_labels(labels: Sequence[str], names: PathLike | Sequence[str] | None, 
         source: path of the list, for error messages.
 
     Raises:
-        DatasetNotFoundError: a label is a fraction or negative, or the file of names cannot be read.
+        DatasetNotFoundError: a label is a fraction or a negative number, or the file of names cannot be read.
         SettingsError: a number has no name, or it is unclear whether the names start at 0 or at 1.
     """
     matches = {label: _WHOLE.fullmatch(label) for label in set(labels)}

@@ -83,7 +83,7 @@ def read_table(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str
     Empty rows and rows that start with `#` are skipped.
 
     Raises:
-        DatasetNotFoundError: a row has more values than columns, or is not valid csv.
+        DatasetNotFoundError: a row has more values than the header, or is not valid csv.
     """
     lines = _LINE_END.split(read_text(path))
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)

@@ -128,7 +128,7 @@ class Folder:
         yield from self._below(lambda folder: folder.folders)
 
     def walk(self) -> Iterator["Folder"]:
-        """Yields the folder and the subfolders that may contain clips, not those with optical flow or depth."""
+        """Yields the folder and the subfolders that may contain clips, rather than optical flow or depth."""
         yield from self._below(lambda folder: folder.parts[0])
 
     def _below(self, inside: Callable[["Folder"], list["Folder"]]) -> Iterator["Folder"]:
