@@ -1,8 +1,7 @@
 """Checks and reads arrays in layouts that dfs-store does not write, for both containers.
 
 A store copied by another tool contains the same arrays with different chunks or compressors. zarr-python or
-h5py reads these arrays if their metadata are within the limits below. The digest and checksums verify their
-values.
+h5py reads these arrays if their metadata are within the limits below. The digest and checksums verify values.
 """
 
 import math
@@ -20,8 +19,7 @@ __all__ = ["MAX_SMALL_BYTES", "GeneralRows", "check_chunks", "check_row_chunks",
 
 Array = npt.NDArray[Any]
 
-# Size limit of a small array, which is read as a whole: enough for 16 million key frames, or for 5 million
-# with a scale for each RGB channel.
+# Small arrays are read whole. The limit allows 16 million key frames, or 5 million with scales in RGB.
 MAX_SMALL_BYTES = 64 * 2**20
 # Maximum number of chunks per read, unless they are large. Missing chunks take no space, but time to read.
 _MAX_CHUNKS = 4096

@@ -44,7 +44,7 @@ class StoredFrames(Protocol):
     dtype: str
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Returns wrong sizes, without reading frames (see `dfs_store.format.container.RowSource`)."""
+        """Checks sizes without reading frames (see `dfs_store.format.container.RowSource.problems`)."""
         ...
 
     def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
@@ -97,7 +97,7 @@ class PlainFrames:
         self._seen = np.zeros(self.shape[0], dtype=bool)
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Returns wrong sizes, without reading frames."""
+        """Checks sizes without reading frames, and returns the problems found."""
         return self._rows.problems(thorough=thorough)
 
     def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:

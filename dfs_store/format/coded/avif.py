@@ -31,8 +31,7 @@ def decode_avif(data: bytes, count: int, height: int, width: int) -> npt.NDArray
     """Decodes an AVIF file and returns its frames, (count, height, width, 3) uint8.
 
     Raises:
-        ValueError: the file does not contain exactly `count` RGB frames of this size, or is rejected by
-            `check_file`.
+        ValueError: the file is not `count` RGB frames of this size, or breaks a rule of `check_file`.
         Exception: any error that Pillow raises for a damaged file.
     """
     check_file(data, count, height, width)

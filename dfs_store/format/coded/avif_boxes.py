@@ -119,7 +119,7 @@ def _sample_sizes(data: bytes, boxes: Boxes, count: int, start: int) -> list[int
     times, chunks, offsets, sizes = (
         _numbers(data, boxes.find(name)[0]) for name in (b"stts", b"stsc", b"stco", b"stsz")
     )
-    # There must be one entry for all frames, because libavif searches the table of times from its start for every frame.
+    # One entry must cover all frames, because libavif searches the table of times anew for every frame.
     if times[:2] != [1, count] or chunks != [1, 1, count, 1] or offsets != [1, start]:
         raise ValueError(f"it must be one contiguous sequence of {count} frames")
     uniform, number, *each = sizes
@@ -162,7 +162,7 @@ def _check_picture_size(data: bytes, boxes: Boxes, height: int, width: int) -> N
 
 
 def _check_sample(data: bytes, height: int, width: int) -> list[int]:
-    """Returns the types of a sample's units. Raises ValueError if one is not allowed, or there are too many."""
+    """Returns the types of a sample's units. Raises ValueError for forbidden or too many units."""
     kinds = []
     for kind, content in _units(data):
         if kind == _SEQUENCE_HEADER and (found := _sequence_size(content)) != (height, width):

@@ -51,7 +51,7 @@ class CodedFrames:
         self._cached_frames = _CACHE_BYTES // frame_bytes
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Returns wrong sizes, without reading frames."""
+        """Checks sizes without reading frames, and returns the problems found."""
         found = self._rows.problems(thorough=thorough)
         return [Problem(each.message, each.file, frames=self._frames_of(each.frames)) for each in found]
 

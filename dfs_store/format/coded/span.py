@@ -42,7 +42,7 @@ class PixelRange:
             self._size = sum(part.size for part in self._sample)
 
     def bounds(self) -> tuple[float, float]:
-        """Returns the pixel values of levels 0 and 255, which are 0 and 1 unless many pixels exceed them."""
+        """Returns the pixel values of levels 0 and 255: 0 and 1, unless many pixels are outside [0, 1]."""
         if not self._sample:
             return 0.0, 1.0
         pixels = np.concatenate(self._sample)

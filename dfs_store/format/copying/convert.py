@@ -38,8 +38,8 @@ def copy_store(
 
     If neither `dtype` nor `encoding` is given, frames are copied bit for bit, so a copy from Zarr to HDF5 and
     back is identical. Every frame is compared with its checksum. Native arrays are copied unchanged, but only
-    if all clips are copied, because only the method knows which values belong to which clips. Soft labels keep the
-    columns of the remaining classes. Groups that the format does not define are not copied.
+    if all clips are copied, because only the method knows which values belong to which clips. Soft labels
+    keep the columns of the remaining classes. Groups that the format does not define are not copied.
 
     Args:
         source: the store to copy.
@@ -51,8 +51,8 @@ def copy_store(
         compression: compression of the copy: None, "zstd" (Zarr only) or "gzip".
         classes: names of the classes to keep; all if None. Labels are renumbered in the source's order.
         without: numbers of the clips to omit. The remaining clips keep their order.
-        soft_labels: soft labels to store instead of the source's, (N, classes) for all clips and classes of the
-            source.
+        soft_labels: soft labels to store instead of the source's, (N, classes) for all clips and classes of
+            the source.
         overwrite: whether to replace an existing store.
         for_others: whether to reduce local paths in the provenance to their last part, so that the copy can
             be published.

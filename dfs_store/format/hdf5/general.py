@@ -108,7 +108,7 @@ def _read(dataset: h5py.Dataset, where: str, start: int, stop: int) -> npt.NDArr
 
 
 def _check_chunk(dataset: h5py.Dataset, place: tuple[int, ...], filters: list[int], size_bytes: int) -> None:
-    # Checked first, because read_direct_chunk may use an uninitialised size for a chunk that was never written.
+    # Checked first, because read_direct_chunk may use an uninitialised size for an unwritten chunk.
     if dataset.id.get_chunk_info_by_coord(place).byte_offset is None:
         return  # h5py returns the fill value
     skipped, content = dataset.id.read_direct_chunk(place)

@@ -126,7 +126,7 @@ class Hdf5Reader:
         return self._file, self._mapped
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether the object at a URL has been replaced. Always False for a local file, which stays open."""
+        """Returns whether the object at a URL has been replaced. False for a local file, which stays open."""
         return suspected and self._remote is not None and self._remote.was_replaced()
 
     def on_disk_bytes(self) -> int:
