@@ -1,4 +1,4 @@
-"""Computes the storage cost of stores. This is the only module that computes the size of an index."""
+"""Computes the storage cost of existing and planned stores."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ class StorageReport:
     """Sizes in bytes of a store with S key frames of shape (C, H, W) and N clips of T frames.
 
     Attributes:
-        num_key_frames: S.
+        num_key_frames: number of key frames, S.
         key_frame_bytes: size of the key frames: S*C*H*W*itemsize of the stored dtype, before any compression,
             or the size of the image files if key frames are encoded.
         float32_bytes: size of the key frames in float32, S*C*H*W*4, as in the paper's Table 2.
@@ -24,11 +24,11 @@ class StorageReport:
         dense_bytes: N*T*C*H*W*4, the size of the same clips with every frame stored as float32.
         dense_uint8_bytes: N*T*C*H*W, the size of the same clips with every frame stored as uint8.
         on_disk_bytes: size of the file, or of all files in the folder.
-        native_bytes: size of the native arrays (methods without key frames); None if there are none.
+        native_bytes: size of the native arrays of methods that need them; None if there are none.
         method_bytes: size of the data that the method needs: `native_bytes` if there are native arrays,
             otherwise `key_frame_bytes` plus `soft_label_bytes`, if any.
         source_bytes: size of the real videos that the clips were made from; None if unknown.
-        soft_label_bytes: N*classes*2 if the store has soft labels, otherwise None.
+        soft_label_bytes: size of the soft labels, N*classes*2; None if there are none.
     """
 
     num_key_frames: int

@@ -40,7 +40,7 @@ class RowSource(Protocol):
         ...
 
     def file_of(self, row: int) -> str:
-        """Returns the file that contains a row, relative to the store."""
+        """Returns the path of the file that contains a row, relative to the store."""
         ...
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Converts paths between absolute form and the form recorded in a store's provenance.
 
-Recorded paths are relative to the store, so that it can be moved together with its videos. They begin with
-"./", "../" or "/", which distinguishes them from names of datasets in the catalogue.
+Recorded paths are relative to the store if possible, so that it can be moved together with its videos. They
+begin with "./", "../" or "/", which distinguishes them from names of datasets in the catalogue.
 """
 
 import os

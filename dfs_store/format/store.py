@@ -28,7 +28,7 @@ Array = npt.NDArray[Any]
 
 
 class KeyFrameStore:
-    """A store opened for reading: N clips of T frames, with S key frames of shape (C, H, W).
+    """A store opened for reading: N clips of T frames, with S key frames of shape (C, H, W) in total.
 
     Opening reads the attributes and small arrays and checks every rule of the format. Key frames are read
     on demand, and compared with their checksums when first read. A store can be shared between threads and
@@ -235,7 +235,7 @@ class KeyFrameStore:
         return self.all_positions[start:stop].astype(np.int64)
 
     def inserted_at(self, clip: int) -> npt.NDArray[np.int32] | None:
-        """Returns when each key frame was inserted: (K,) int32 steps, -1 if initial; None if unknown."""
+        """Returns the insertion steps of a clip's key frames, (K,) int32, -1 if initial; None if unknown."""
         start, stop = self._bounds(clip)
         steps = self._arrays.get("inserted_at")
         return None if steps is None else steps[start:stop].copy()
@@ -395,7 +395,7 @@ class KeyFrameStore:
         return None if self._header.native is None else str(self._header.native["method"])
 
     def native_arrays(self) -> dict[str, Array]:
-        """Returns the native arrays, which a method needs in addition to key frames, by name; {} if none.
+        """Returns the native arrays, which a method needs in addition to key frames, by name. May be empty.
 
         Raises:
             DamagedStoreError: an array is missing, has the wrong shape, or does not match its checksum.
@@ -403,7 +403,7 @@ class KeyFrameStore:
         arrays = {}
         reader = open_container(locate(self._absolute))  # a reader must not be shared between threads
         try:
-            reader.attributes()  # reads the consolidated metadata, with which others are compared
+            reader.attributes()  # reads the consolidated metadata, which `array` compares
             for name, values in read_native(reader, self._header):
                 if isinstance(values, DamagedStoreError):
                     self._check_not_replaced()
@@ -418,7 +418,7 @@ class KeyFrameStore:
             raise _replaced(self._absolute)
 
     def close(self) -> None:
-        """Closes the files; a zip archive, when this object is deleted. Returned arrays stay valid."""
+        """Closes all files (a zip archive only when this object is deleted). Returned arrays stay valid."""
         self._closed = True
         self._frames.close()
 

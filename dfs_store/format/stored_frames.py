@@ -75,11 +75,11 @@ class StoredFrames(Protocol):
         ...
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Reads and checks frames start..stop. Returns a description of each damaged frame by its number."""
+        """Reads frames start..stop, and returns descriptions of the damaged ones, by frame number."""
         ...
 
     def file_of(self, frame: int) -> str:
-        """Returns the file that contains a frame, relative to the store."""
+        """Returns the path of the file that contains a frame, relative to the store."""
         ...
 
     def close(self) -> None:
@@ -97,7 +97,7 @@ class PlainFrames:
         self._seen = np.zeros(self.shape[0], dtype=bool)
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Checks sizes without reading frames, and returns the problems found."""
+        """Checks sizes without reading frames, and returns all problems."""
         return self._rows.problems(thorough=thorough)
 
     def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
@@ -115,7 +115,7 @@ class PlainFrames:
             out[end : (end := end + stop - start)] = frames
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Returns a description of each damaged frame in start..stop by its number."""
+        """Returns descriptions of the damaged frames in start..stop, by frame number."""
         try:
             (stored,) = self._rows.read_spans([(start, stop)])
         except DamagedStoreError as error:

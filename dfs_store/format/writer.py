@@ -31,7 +31,7 @@ __all__ = ["StoreWriter"]
 
 
 class StoreWriter:
-    """Writes a store clip by clip, as a context manager.
+    """A context manager that writes a store clip by clip.
 
     The store appears at `path` only when the writer exits without an exception; an exception leaves nothing
     behind. Memory use does not grow with the number of clips. With `overwrite`, the existing store is kept
@@ -48,7 +48,7 @@ class StoreWriter:
         encoding: encoding of key frames as image files: "webp[:QUALITY]", one still per key frame, or
             "avif[:QUALITY]", one sequence per clip. Both are lossy and require three channels (RGB).
         levels: values that the 8-bit levels of encoded frames represent, see `pixel_levels`. If None, levels
-            represent pixels from 0 to 1, normalised by the attribute normalization; others are clipped.
+            represent pixels from 0 to 1, normalised by `normalization`, and other values are clipped.
         attributes: attributes to store as JSON: normalization, fps, provenance, and any other keys.
         overwrite: whether to replace an existing store.
         compression: compression of key frames: None, "zstd" (Zarr only) or "gzip". Meant for archiving,
@@ -223,8 +223,8 @@ class StoreWriter:
     ) -> None:
         """Appends one clip whose key frames are image files with this store's encoding and levels.
 
-        `files` contains one file per key frame, or one sequence for the clip. They must be valid, because
-        they are not decoded here. The other arguments are described in `append`.
+        `files` contains one file per key frame, or one sequence. The files must be valid, because they are
+        not decoded here. The other arguments are described in `append`.
 
         Raises:
             ClipError, PositionsError, DiskFullError, OutputNotWritableError: see `append`.
@@ -323,7 +323,7 @@ class StoreWriter:
             raise self._failure from error
 
     def _check_optional(self, **values: npt.ArrayLike | None) -> frozenset[str]:
-        """Returns the names of the given arrays. Raises ClipError unless earlier clips had the same ones."""
+        """Returns the names of values that are given. Raises ClipError unless earlier clips had the same."""
         given = frozenset(name for name, value in values.items() if value is not None)
         for name in sorted(given ^ (given if self._optional is None else self._optional)):
             raise ClipError(

@@ -68,7 +68,7 @@ def examine(path: Place, *, thorough: bool = False) -> Examination:
             raise
         finally:
             reader.close()
-        # If the store was replaced meanwhile, parts of the old and the new one must not be combined.
+        # If the store was replaced in the meantime, parts of the two stores must not be combined.
         if not reader.was_replaced(suspected=bool(found.problems)):
             return found
     raise DamagedStoreError(

@@ -49,7 +49,7 @@ def array_problems(
 
     Args:
         header: header of the store.
-        arrays: the existing small arrays by name, with the right dtypes.
+        arrays: the existing small arrays by name, with the correct dtypes.
         num_key_frames: S, from the shape of key_frames, or the number of positions if frames are encoded.
         dtype: stored dtype of key_frames.
         coded_bytes: B, from the shape of coded_frames; 0 if key frames are not encoded.

@@ -180,7 +180,7 @@ def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
     while at < len(data):
         header = data[at]
-        if header & 0x87 != 0x02:  # forbidden and reserved bits are 0, no layers, with size
+        if header & 0x87 != 0x02:  # forbidden and reserved bits must be 0, no layers, with size
             raise ValueError("its AV1 stream has a damaged unit, or layers")
         size, at = _leb128(data, at + 1)
         if at + size > len(data):

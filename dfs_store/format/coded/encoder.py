@@ -62,7 +62,7 @@ def encoding_threads() -> int:
 
 
 class FrameEncoder:
-    """Encodes clips in one thread per processor, and returns them in order."""
+    """Encodes clips in one thread per processor, and returns the encoded clips in order."""
 
     def __init__(self, encoding: FrameEncoding, levels: Levels) -> None:
         self._encoding, self._levels = encoding, levels

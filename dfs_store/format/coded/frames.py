@@ -51,7 +51,7 @@ class CodedFrames:
         self._cached_frames = _CACHE_BYTES // frame_bytes
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Checks sizes without reading frames, and returns the problems found."""
+        """Checks sizes without reading frames, and returns all problems."""
         found = self._rows.problems(thorough=thorough)
         return [Problem(each.message, each.file, frames=self._frames_of(each.frames)) for each in found]
 
@@ -79,7 +79,7 @@ class CodedFrames:
         return [self._checked(file, data) for file, data in zip(files, self._fetch(files), strict=True)]
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Returns a description of each damaged frame in start..stop by its number."""
+        """Returns descriptions of the damaged frames in start..stop, by frame number."""
         messages: dict[int, str] = {}
         for file in self._files_of(start, stop):
             try:

@@ -20,7 +20,7 @@ _MOST_VALUES = 2**22  # sampled values in total
 
 
 class PixelRange:
-    """Samples the pixels of key frames, and chooses the range that levels represent.
+    """Samples the pixels of key frames to choose the range that the levels represent.
 
     Args:
         unit: levels that represent pixels from 0 to 1, see `pixel_levels`.
@@ -56,7 +56,7 @@ class PixelRange:
 def levels_that_span(
     key_frames: Iterable[npt.NDArray[np.float32]], normalization: Mapping[str, Sequence[float]] | None
 ) -> Levels:
-    """Returns levels that represent pixels from 0 to 1, or a wider range if many pixels are outside it.
+    """Returns levels that represent pixels from 0 to 1, or from a wider range if many pixels need it.
 
     `key_frames` contains the normalised key frames of each clip, (K, 3, H, W) float32.
     """

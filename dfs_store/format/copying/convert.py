@@ -161,7 +161,7 @@ def copy_clip(
     soft_label: npt.ArrayLike | None = None,
     encode_again: bool = False,
 ) -> None:
-    """Appends a clip to another store, bit for bit if both store frames in the same dtype or encoding.
+    """Appends a clip to another store, bit for bit if both stores use the same dtype or encoding.
 
     Args:
         store: the store to read.

@@ -1,4 +1,4 @@
-"""Opens memory-mapped and remote files with h5py, without their paths, which may have been replaced."""
+"""Lets h5py read memory-mapped and remote files, without opening paths that may have been replaced."""
 
 import io
 import math

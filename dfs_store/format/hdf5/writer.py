@@ -39,7 +39,7 @@ class Hdf5Writer:
         attributes: dict[str, Any],
         native: dict[str, npt.NDArray[Any]],
     ) -> None:
-        """Writes all arrays and flushes them to disk, then does the same with the header."""
+        """Writes all arrays and flushes them to disk, then writes and flushes the header."""
         # Version 1.10 of the HDF5 format has checksums, which detect damage to its structures.
         with h5py.File(
             self._path,

@@ -65,7 +65,7 @@ def read_named(path: str | os.PathLike[str], most_bytes: int, seconds: float = _
         seconds: time limit for reading from a pipe, in seconds.
 
     Raises:
-        OSError: the path does not exist, is a folder, exceeds the size limit, or does not end in time.
+        OSError: the path does not exist, is a folder, exceeds the size limit, or takes too long to read.
     """
     already = _OPEN.fullmatch(os.fspath(path))
     if already:  # opening a pipe again would block if its writer has ended

@@ -1,7 +1,7 @@
 """Reads objects and ranges of bytes from a server through fsspec, many at once.
 
-This is the only module that reads with fsspec, and it converts fsspec's errors to dfs-store's. A forked
-process reconnects, since neither sockets nor event loops survive a fork.
+fsspec's errors are converted to dfs-store errors. A forked process reconnects, because neither sockets nor
+event loops survive a fork.
 """
 
 import os
@@ -43,7 +43,7 @@ _MERGED_GAP_BYTES = 64 * 2**10
 _REQUEST_BYTES = 16 * 2**20
 _MARKS = ("ETag", "LastModified", "mtime", "created")
 _PROBE_BYTES = 8
-_SMALL_BYTES = 64 * 2**20  # limit for all objects in total, from a web server that does not support ranges
+_SMALL_BYTES = 64 * 2**20  # total size limit of objects from a web server that does not support ranges
 
 
 class Want(NamedTuple):
@@ -77,11 +77,11 @@ class Remote:
         return self._system
 
     def path(self, name: str = "") -> str:
-        """Returns fsspec's path of an object."""
+        """Returns the path of an object in fsspec."""
         return f"{self._root}/{name}" if name else self._root
 
     def where(self, name: str = "") -> str:
-        """Returns the name of an object in error messages."""
+        """Returns the URL of an object, for error messages."""
         return f"{self.place}/{name}" if name else str(self.place)
 
     @property
@@ -273,7 +273,7 @@ class Remote:
             raise self.error(error, name) from error
 
     def error(self, error: BaseException, name: str = "") -> DFSError:
-        """Converts an error that fsspec raised while reading to a dfs-store error."""
+        """Converts an error that fsspec raised during a read to a dfs-store error."""
         where = self.where(name)
         cause = error.__cause__
         if isinstance(error, FileNotFoundError) and cause is not None and seems_missing(cause):

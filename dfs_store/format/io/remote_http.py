@@ -47,7 +47,7 @@ def ask(system: Any, ranges: Sequence[Range], most_bytes: int) -> list[Answer | 
 
     Args:
         system: the fsspec file system.
-        ranges: the ranges.
+        ranges: the ranges to request.
         most_bytes: size in bytes of the largest object to read whole if the server does not support ranges.
 
     Returns:

@@ -128,14 +128,15 @@ class Transaction:
     """Publishes a file or folder at its path completely or not at all.
 
     `begin` returns the path to write to, `commit` publishes the output, and `abort` removes it. With
-    `overwrite`, the path contains the old or the new output at any time. Only if the system cannot exchange
-    two folders atomically is the old one moved away first; after a power failure, the next writer restores it.
+    `overwrite`, the path contains the old or the new output at any time, unless the system cannot exchange
+    two folders atomically. Then, the old one is moved away first, and restored by the next writer after a
+    power failure.
 
     Args:
         path: path of the output.
         overwrite: whether to replace an existing output.
-        check: function of `path` and `overwrite` that returns the path with links resolved, or raises.
-            Defaults to the check for stores.
+        check: function that checks `path`, given `overwrite`, and returns it with links resolved. Defaults to
+            the check for stores.
     """
 
     def __init__(

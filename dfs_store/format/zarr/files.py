@@ -83,7 +83,7 @@ class ZarrFiles:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Clears the cache that is used while a store is opened. Files can still be read afterwards."""
+        """Clears the cache that is used while a store is being opened. Files can still be read."""
 
     def release(self) -> None:
         """Closes all files, including those that `gather` and `check_size` keep open."""
@@ -102,7 +102,7 @@ class RemoteZarrFiles(ZarrFiles):
         raise NotImplementedError
 
     def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
-        """Checks a file's size only if `thorough` is set, because this requires requests."""
+        """Checks a file's size, but only if `thorough` is set, because this requires requests."""
         if not thorough:
             return
         if self.tails([name], 1)[0] is None:

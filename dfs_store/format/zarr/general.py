@@ -139,7 +139,7 @@ def _shown(error: Exception) -> str:
 
 
 class _Layout:
-    """Checks the layout of an array, and builds zarr-python's metadata with limited codecs.
+    """Checks the layout of an array, and builds zarr-python's metadata with size-limited codecs.
 
     Attributes:
         chunks: shape of a chunk, which is decompressed as a whole.

@@ -57,7 +57,7 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
     lost = np.flatnonzero((starts == ABSENT) & (sizes == ABSENT))
     if lost.size:
         raise DamagedStoreError(f"{file}: frame {lost[0]} of the shard is missing ({lost.size} in all)")
-    # Sizes are compared with the space left after the start, because start + size could overflow.
+    # Sizes are compared with the space after the start, because start + size could overflow.
     outside = (sizes > limit) | (starts > limit) | (sizes > limit - np.minimum(starts, limit))
     if outside.any():
         frame = int(np.flatnonzero(outside)[0])

@@ -13,7 +13,7 @@ __all__ = ["FolderSink", "ZarrSink", "ZipSink"]
 
 _ALIGNMENT_BYTES = 64  # alignment of members, so that frames can be memory-mapped as arrays
 _ALIGNMENT_FIELD = 0xD935  # extra field that pads a member's header, as in Android packages
-_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date, so that equal stores are equal archives
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date, so that equal stores produce equal archives
 _MODE = 0o644 << 16
 _HEADER_BYTES = 30  # size of a member's header, before its name
 

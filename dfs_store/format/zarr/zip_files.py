@@ -104,8 +104,8 @@ def list_archive(source: ByteSource, where: str) -> zipfile.ZipFile:
 def read_members(source: ByteSource, where: str) -> dict[str, Member]:
     """Returns the members of an archive by name, without folders.
 
-    Members must not be compressed, encrypted or links. They must have different names and paths inside the
-    archive, and must not overlap. The store's digest and checksums detect all other errors. `where` is the
+    Members must not be links, compressed or encrypted. Their names must be unique and inside the archive,
+    and their bytes must not overlap. The store's digest and checksums detect all other errors. `where` is the
     archive's name for error messages.
 
     Raises:
