@@ -1,4 +1,4 @@
-"""Reads and writes stores in format 1.0. Requires only NumPy, and never imports torch.
+"""Reads and writes stores in format 1.0, without importing torch.
 
 docs/format.md describes the format in prose, and `spec` and `checks` implement its rules.
 """

@@ -1,4 +1,4 @@
-"""Computes the storage cost of stores. No other module computes the size of an index."""
+"""Computes the storage cost of existing and planned stores."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -16,19 +16,19 @@ class StorageReport:
     """Sizes in bytes of a store with S key frames of shape (C, H, W) and N clips of T frames.
 
     Attributes:
-        num_key_frames: S.
-        key_frame_bytes: S*C*H*W*itemsize of the stored dtype, before any compression, or the size of the
-            image files if key frames are encoded.
-        float32_bytes: S*C*H*W*4, the convention of the paper's Table 2.
+        num_key_frames: number of key frames, S.
+        key_frame_bytes: size of the key frames: S*C*H*W*itemsize of the stored dtype, before any compression,
+            or the size of the image files if key frames are encoded.
+        float32_bytes: size of the key frames in float32, S*C*H*W*4, as in the paper's Table 2.
         index_bytes: size of all small arrays except soft labels.
         dense_bytes: N*T*C*H*W*4, the size of the same clips with every frame stored as float32.
         dense_uint8_bytes: N*T*C*H*W, the size of the same clips with every frame stored as uint8.
         on_disk_bytes: size of the file, or of all files in the folder.
-        native_bytes: size of the native arrays (methods without key frames); None if there are none.
+        native_bytes: size of the native arrays of methods that need them; None if there are none.
         method_bytes: size of the data that the method needs: `native_bytes` if there are native arrays,
-            otherwise `key_frame_bytes` + `soft_label_bytes`.
+            otherwise `key_frame_bytes` plus `soft_label_bytes`, if any.
         source_bytes: size of the real videos that the clips were made from; None if unknown.
-        soft_label_bytes: N*classes*2 if the store has soft labels, otherwise None.
+        soft_label_bytes: size of the soft labels, N*classes*2; None if there are none.
     """
 
     num_key_frames: int
@@ -45,14 +45,14 @@ class StorageReport:
 
     @property
     def method_arrays(self) -> str:
-        """The arrays in `method_bytes`: "key frames", "key frames and soft labels" or "native arrays"."""
+        """What `method_bytes` counts: "key frames", "key frames and soft labels" or "native arrays"."""
         if self.native_bytes is not None:
             return "native arrays"
         return "key frames and soft labels" if self.soft_label_bytes else "key frames"
 
     @property
     def shares_text(self) -> str:
-        """Text with `method_bytes` as a percentage of the dense clips and of the source videos."""
+        """`method_bytes` as percentages of the sizes of the dense clips and the source videos, as text."""
         wholes = (
             ("dense float32", self.dense_bytes),
             ("dense uint8", self.dense_uint8_bytes),
@@ -83,7 +83,7 @@ def count_storage(
 ) -> StorageReport:
     """Computes the storage cost of a store, which need not exist yet.
 
-    The store has `num_clips` clips of `num_frames` frames with `frame_shape` (C, H, W), and its key frames
+    The store has `num_clips` clips of `num_frames` frames of shape `frame_shape`, (C, H, W). Its key frames
     are stored as `dtype`. `coded_bytes` is the size of the key frames' image files, or None if they are not
     encoded. The other arguments are described in `StorageReport`.
     """
@@ -144,7 +144,7 @@ def key_frames_within(
     *,
     with_steps: bool = False,
 ) -> int:
-    """Returns the total number of key frames that fit into a budget together with their index.
+    """Returns how many key frames fit into a budget in bytes, together with their index.
 
     The budget covers `key_frame_bytes` and `index_bytes` of `StorageReport`, but not the attributes.
     """

@@ -13,10 +13,10 @@ __all__ = ["ContainerReader", "ContainerWriter", "RowLayout", "RowSource"]
 
 
 class RowSource(Protocol):
-    """The large array of an open store. Its rows are frames (key_frames) or bytes (coded_frames).
+    """The large array of an open store: key_frames, with frames as rows, or coded_frames, with bytes as rows.
 
     Attributes:
-        shape: (S, C, H, W), or (B,).
+        shape: (S, C, H, W) for key_frames, or (B,) for coded_frames.
         dtype: "float32", "float16" or "uint8".
     """
 
@@ -24,15 +24,15 @@ class RowSource(Protocol):
     dtype: str
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Returns where the array's declared size does not match its files, without reading any row.
+        """Compares the array's declared size with its files, without reading rows, and returns mismatches.
 
-        A check that needs one request per file is deferred to the first read from that file, unless it is
-        `thorough`.
+        Unless `thorough` is set, a check that needs one request per file is deferred to the first read from
+        that file.
         """
         ...
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of rows start..stop as stored and read-only, using one batch of requests.
+        """Returns the stored rows of each span start..stop as a read-only array, with one batch of requests.
 
         Raises:
             DamagedStoreError: a row cannot be read.
@@ -40,7 +40,7 @@ class RowSource(Protocol):
         ...
 
     def file_of(self, row: int) -> str:
-        """Returns the file that contains a row, relative to the store."""
+        """Returns the path of the file that contains a row, relative to the store."""
         ...
 
     def close(self) -> None:
@@ -65,10 +65,10 @@ class ContainerReader(Protocol):
         ...
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
-        """Returns a small array ("labels", "native/static"), or None if it does not exist.
+        """Returns a small array, such as "labels" or "native/static"; None if it does not exist.
 
-        Before memory is allocated, the array's size is compared with the file, and its shape with `shape` if
-        given.
+        Before memory is allocated, the array's size is compared with that of the file, and its shape with
+        `shape` if given.
 
         Raises:
             DamagedStoreError: the array cannot be read, or its layout is not allowed by the format.
@@ -90,7 +90,7 @@ class ContainerReader(Protocol):
     def was_replaced(self, *, suspected: bool) -> bool:
         """Returns whether the store at the path has been replaced since the reader was created.
 
-        For a remote store, this needs a request, which is only sent if `suspected`.
+        For a remote store, this takes a request, which is sent only if `suspected` is set.
         """
         ...
 
@@ -99,7 +99,7 @@ class ContainerReader(Protocol):
         ...
 
     def consolidated_problems(self) -> list[str]:
-        """Returns where duplicate copies of metadata differ, for a check of the whole store."""
+        """Returns a message for each array whose consolidated metadata differ from its own metadata."""
         ...
 
 
@@ -121,10 +121,10 @@ class RowLayout:
 
 
 class ContainerWriter(Protocol):
-    """Writes the files of a store, its large array first. The store is not valid until `finish` returns."""
+    """Writes the files of a store, its large array first. The store is valid only after `finish` returns."""
 
     def append(self, rows: npt.NDArray[Any]) -> None:
-        """Appends rows to the large array: stored frames (K, C, H, W), or bytes of image files (n,) uint8."""
+        """Appends rows to the large array: stored frames (K, C, H, W), or (n,) uint8 bytes of image files."""
         ...
 
     def finish(
@@ -133,7 +133,7 @@ class ContainerWriter(Protocol):
         attributes: dict[str, Any],
         native: dict[str, npt.NDArray[Any]],
     ) -> None:
-        """Writes the small and native arrays, then the attributes. Each is on disk before the next."""
+        """Writes the small and native arrays, then the attributes, and flushes everything to disk."""
         ...
 
     def close(self) -> None:

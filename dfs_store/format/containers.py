@@ -36,7 +36,7 @@ def _container_named(place: Place) -> str | None:
 
 
 def open_container(place: Place) -> ContainerReader:
-    """Opens the files of a store.
+    """Opens the files of a store, and returns the reader for its container.
 
     Raises:
         StoreNotFoundError: the path does not exist.
@@ -86,7 +86,7 @@ def check_compression(compression: str | None, container: str) -> None:
 
 
 def new_container(container: str, path: Path, layout: RowLayout) -> ContainerWriter:
-    """Creates the files of a store at a path that does not exist.
+    """Creates the files of a store at a path that does not exist, and returns the writer.
 
     Raises:
         OSError: the files cannot be written.

@@ -19,7 +19,7 @@ CONTENT_KEYS = (
 
 
 def canonical_json(value: object) -> bytes:
-    """Returns JSON as ASCII bytes with sorted keys and no spaces. Equal values produce equal bytes.
+    """Returns a value as JSON in ASCII, with sorted keys and no spaces. Equal values produce equal bytes.
 
     Raises:
         ValueError: a number is infinite or NaN, which JSON cannot represent.
@@ -48,13 +48,13 @@ def compute_digest(
     frames_shape: tuple[int, ...],
     dtype: str,
 ) -> str:
-    r"""Returns the digest of a store: SHA-256 over the small arrays and the attributes.
+    r"""Returns the digest of a store, the SHA-256 of its small arrays and attributes.
 
-    docs/format.md specifies the recipe for other implementations. The input consists of three parts. First
-    comes the line ``<name> <dtype> <shape>\n`` for the large array (key_frames or coded_frames), without the
-    array's values. Then, for every small array in the store, in the order of `SMALL_ARRAYS`, come such a line
-    and the array's little-endian bytes in C order. Last comes the canonical JSON of the attributes without
-    ``digest``.
+    docs/format.md specifies the algorithm for other implementations. The input has three parts. The first is
+    the line ``<name> <dtype> <shape>\n`` for the large array (key_frames or coded_frames), without its
+    values. The second contains, for each small array in the store, in the order of `SMALL_ARRAYS`, a line of
+    the same form and the array's little-endian bytes in C order. The third is the canonical JSON of the
+    attributes without ``digest``.
 
     Args:
         attributes: the header of the store.
@@ -87,8 +87,8 @@ def compute_content_digest(
 ) -> str:
     """Returns a digest of the clips that does not depend on their container or provenance.
 
-    It is computed as in `compute_digest`, but only from the attributes in `CONTENT_KEYS`. Missing attributes
-    are treated as null.
+    It is computed like `compute_digest`, but only the attributes in `CONTENT_KEYS` are included. Missing
+    attributes are treated as null.
     """
     content = {key: attributes.get(key) for key in CONTENT_KEYS}
     return compute_digest(content, arrays, frames_shape, dtype)

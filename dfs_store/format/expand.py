@@ -1,4 +1,4 @@
-"""Decompresses chunks of limited size, in the layouts that other tools write.
+"""Decompresses chunks in layouts that other tools write, and limits their decompressed size.
 
 A few compressed kilobytes can decompress to gigabytes, and the decoders of numcodecs and libhdf5 allocate as
 much memory as the data require. Callers therefore pass the expected size of a chunk, and no function in this
@@ -39,7 +39,7 @@ def expand(compressor: str, stored: Bytes, size_bytes: int) -> Bytes:
 
 def _inflate(stored: Bytes, size_bytes: int, window_bits: int) -> Bytes:
     expander = zlib.decompressobj(window_bits)
-    # One byte more than expected, to detect longer data and to read the checksum after the last byte.
+    # Ask for one byte too many, to detect longer data and to make zlib check the checksum at the end.
     found = expander.decompress(stored.data, size_bytes + 1)
     if len(found) != size_bytes or not expander.eof:
         raise ValueError(_other_size(len(found), size_bytes))
@@ -49,8 +49,8 @@ def _inflate(stored: Bytes, size_bytes: int, window_bits: int) -> Bytes:
 def _zstd(stored: Bytes, size_bytes: int) -> Bytes:
     from numcodecs import zstd
 
-    # numcodecs first compares the size in the frame's header. A frame without a size fails if it does not fit
-    # into `found`. If it is shorter, zeros remain, which the checksums detect.
+    # numcodecs first compares the size in the header. If the header has none, longer data raise an error, and
+    # shorter data leave zeros at the end, which the checksums detect.
     found = np.zeros(size_bytes, dtype=np.uint8)
     zstd.decompress(stored, found)
     return found
@@ -62,7 +62,7 @@ def _blosc(stored: Bytes, size_bytes: int) -> Bytes:
     if stored.size < _BLOSC_HEADER_BYTES:
         raise ValueError(f"the header must have {_BLOSC_HEADER_BYTES} bytes, got {stored.size}")
     expanded, _, compressed = stored[4:_BLOSC_HEADER_BYTES].view("<u4").tolist()
-    # The decoder is not given the size of its input, and would read past the end.
+    # The decoder does not know the size of its input, and would read past the end.
     if compressed != stored.size:
         raise ValueError(
             f"its header states {compressed:,} compressed bytes, but the chunk has {stored.size:,}"
@@ -83,7 +83,7 @@ _EXPANDERS = {
 
 
 def check_lzf(stored: Bytes, size_bytes: int) -> None:
-    """Raises ValueError if the decompressed size of LZF data is not `size_bytes`, without decompressing."""
+    """Checks, without decompressing, that LZF data decompress to `size_bytes`. Raises ValueError if not."""
     data, at, found = bytes(stored), 0, 0
     try:
         while at < len(data) and found <= size_bytes:
@@ -96,7 +96,7 @@ def check_lzf(stored: Bytes, size_bytes: int) -> None:
             if length == 7:
                 at += 1
                 length += data[at]
-            found += length + 2  # a repetition of earlier bytes
+            found += length + 2  # a copy of earlier bytes
             at += 2
     except IndexError:
         found = -1

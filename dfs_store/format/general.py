@@ -1,7 +1,7 @@
 """Checks and reads arrays in layouts that dfs-store does not write, for both containers.
 
 A store copied by another tool contains the same arrays with different chunks or compressors. zarr-python or
-h5py reads them if their metadata are within the limits below. The digest and checksums verify the values.
+h5py reads these arrays if their metadata are within the limits below. The digest and checksums verify values.
 """
 
 import math
@@ -19,16 +19,16 @@ __all__ = ["MAX_SMALL_BYTES", "GeneralRows", "check_chunks", "check_row_chunks",
 
 Array = npt.NDArray[Any]
 
-# Small arrays are read whole: enough for 16 million key frames, or 5 million with scale and zero in RGB.
+# Small arrays are read whole. The limit allows 16 million key frames, or 5 million with scales in RGB.
 MAX_SMALL_BYTES = 64 * 2**20
-# Limit of chunks per read, unless they are large. Missing chunks take time to read, but no space in the file.
+# Maximum number of chunks per read, unless they are large. Missing chunks take no space, but time to read.
 _MAX_CHUNKS = 4096
 _SMALL_CHUNK_BYTES = 16 * 2**10
-# Limit of decompressed bytes per read, if chunks extend far beyond the rows to read.
+# Maximum number of decompressed bytes per read, for chunks that extend far beyond the rows to read.
 _MAX_READ_BYTES = 4 * 2**30
 # Number of chunks that zarr-python decompresses at the same time.
 _AT_ONCE = 10
-# Size limit for chunks that extend beyond their array, as in an array to be appended to.
+# Size limit of chunks that extend beyond their array, for example to leave room for more rows.
 _MAX_OVERHANG_BYTES = 64 * 2**20
 _BLOCK_BYTES = 64 * 2**20
 
@@ -112,7 +112,7 @@ class GeneralRows:
     Thread-safe: at worst, two threads read the same block.
 
     Args:
-        shape: (S, C, H, W), or (B,).
+        shape: (S, C, H, W) for key_frames, or (B,) for coded_frames.
         dtype: "float32", "float16" or "uint8".
         chunk_length: number of rows in a chunk.
         fetch: function that returns rows start..stop, or raises DamagedStoreError.

@@ -1,4 +1,4 @@
-"""Validates a writer's input: attributes, key frames, labels and steps."""
+"""Validates a writer's input: attributes, key frames, labels and insertion steps."""
 
 import operator
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ def build_attributes(
     extra: Mapping[str, Any] | None,
     encoding: FrameEncoding | None = None,
 ) -> dict[str, Any]:
-    """Returns the attributes as a reader would return them, except `complete` and `digest`.
+    """Validates the settings of a new store, and returns its attributes without `complete` and `digest`.
 
     Raises:
         SettingsError: a value is invalid; the message lists all invalid values.
@@ -66,7 +66,7 @@ def build_attributes(
 
 
 def _readable(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Returns attributes as valid Unicode. Bytes in paths that are not UTF-8 are escaped."""
+    """Converts all strings to valid Unicode. Bytes in paths that are not UTF-8 are escaped."""
     if isinstance(value, dict):
         return {_readable(key): _readable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -93,7 +93,7 @@ def check_frames(key_frames: npt.ArrayLike, frame_shape: tuple[int, ...]) -> npt
 
 
 def check_label(label: int, num_classes: int) -> int:
-    """Returns a label as an int. Raises ClipError unless it is in 0..num_classes - 1."""
+    """Returns a label as an int. Raises ClipError unless it is a whole number in 0..num_classes - 1."""
     number = np.asarray(label)
     if number.shape != () or not np.issubdtype(number.dtype, np.integer):
         raise ClipError(f"label must be one whole number, got {label!r}")
@@ -103,7 +103,7 @@ def check_label(label: int, num_classes: int) -> int:
 
 
 def check_steps(inserted_at: npt.ArrayLike, count: int) -> npt.NDArray[Any]:
-    """Returns inserted_at as (count,) integers. Raises ClipError unless each is -1 or a 0-based step."""
+    """Returns `inserted_at` as (count,) integers. Raises ClipError unless each is -1 or a 0-based step."""
     steps = np.asarray(inserted_at)
     if steps.shape != (count,) or not np.issubdtype(steps.dtype, np.integer):
         raise ClipError(

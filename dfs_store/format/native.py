@@ -1,7 +1,7 @@
-"""Reads and describes native arrays: data with checksums that a method needs in addition to key frames.
+"""Reads and describes native arrays, which a method needs in addition to key frames.
 
-Native arrays are in the group `native`. Readers may ignore them, because key frames of the same clips are
-also stored.
+Native arrays are stored with checksums in the group `native`. Readers may ignore them, because the key frames
+of the same clips are stored as well.
 """
 
 import math
@@ -44,7 +44,7 @@ def stored_natively(arrays: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
 
 
 def describe_native(method: str, arrays: Mapping[str, Array]) -> dict[str, Any]:
-    """Returns the value of the header's key `native` for arrays from `stored_natively`."""
+    """Returns the value of the header's key `native` for arrays that `stored_natively` returned."""
     return {
         "method": method,
         "arrays": {

@@ -1,7 +1,7 @@
 """Converts frames to their stored dtype and back: float32, float16 or uint8.
 
-uint8 frames have a scale and a zero for each frame and channel. The error of a value x has the following
-bound, where M is the largest |x| in the same frame and channel:
+uint8 frames have a scale and a zero point for each frame and channel. The error of a value x has the
+following bound, where M is the largest |x| in the same frame and channel:
 
 * float32: 0.
 * float16: max(2**-11 * |x|, 2**-25). Values that round to more than 65504 raise an error.
@@ -27,8 +27,8 @@ class Encoded(NamedTuple):
 
     Attributes:
         frames: (K, C, H, W) in the stored dtype, little-endian.
-        scale: (K, C) float32 for uint8, otherwise None.
-        zero: (K, C) float32 for uint8, otherwise None.
+        scale: scales of the quantisation, (K, C) float32, for uint8; otherwise None.
+        zero: zero points of the quantisation, (K, C) float32, for uint8; otherwise None.
     """
 
     frames: npt.NDArray[Any]
@@ -60,7 +60,7 @@ def _encode_uint8(frames: npt.NDArray[np.float32]) -> Encoded:
     low = frames.min(axis=(2, 3)).astype(np.float64)
     reach = frames.max(axis=(2, 3)) - low
     scale = (reach / LEVELS).astype("<f4")
-    # Rounded up where float32 rounded down, so that the largest value stays within half a step.
+    # Increase the scales that float32 rounded down, so that the largest value stays within half a step.
     short = scale.astype(np.float64) * LEVELS < reach
     scale[short] = np.nextafter(scale[short], np.float32(np.inf))
     # Decoding multiplies in float32, which must not overflow.
@@ -84,7 +84,7 @@ def decode(
     Args:
         frames: frames in a stored dtype.
         scale: scales of uint8 frames, (K, C) float32: value = zero + scale * stored.
-        zero: zeros of uint8 frames, (K, C) float32.
+        zero: zero points of uint8 frames, (K, C) float32.
     """
     values = frames.astype(np.float32)
     if scale is not None and zero is not None:
@@ -94,7 +94,7 @@ def decode(
 
 
 def error_bound(frames: npt.NDArray[np.float32], dtype: str) -> npt.NDArray[np.float64]:
-    """Returns the bound on the storage error of each value in float32 frames (K, C, H, W)."""
+    """Returns a bound on the error of storing each value of float32 frames (K, C, H, W) as `dtype`."""
     values = np.abs(frames.astype(np.float64))
     if dtype == "float32":
         return np.zeros_like(values)

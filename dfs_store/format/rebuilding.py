@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BLOCK_BYTES", "VARIABLE", "block_frames", "check_clip_bytes", "decoded_rows", "rebuilt_blocks"]
 
-BLOCK_BYTES = 16 * 2**20  # about 64 MiB with intermediate results
+BLOCK_BYTES = 16 * 2**20  # rebuilding a block takes about 64 MiB with intermediate results
 VARIABLE = "DFS_MAX_CLIP_BYTES"
 _DEFAULT_BYTES = 2 * 2**30
 
@@ -60,25 +60,25 @@ def check_clip_bytes(
 
 
 def block_frames(frame_shape: tuple[int, int, int]) -> int:
-    """Returns how many rebuilt frames (C, H, W) fit into a block of 16 MiB, at least one."""
+    """Returns how many rebuilt frames (C, H, W) fit into a block of 16 MiB, but at least 1."""
     return max(1, BLOCK_BYTES // (4 * math.prod(frame_shape)))
 
 
 def rebuilt_blocks(store: "KeyFrameStore", clip: int, near: Neighbours) -> Iterator[npt.NDArray[np.float32]]:
-    """Yields the frames of a clip in float32 blocks (m, C, H, W) of at most 16 MiB, or of one frame.
+    """Yields a rebuilt clip in float32 blocks (m, C, H, W) of at most 16 MiB, or of one larger frame.
 
     Reads only the key frames that each block needs.
 
     Args:
         store: the store, open for reading.
         clip: number of the clip, 0 to N-1.
-        near: the key frames on either side of each of the M output times.
+        near: the neighbouring key frames of each of the M output times, with their weights.
 
     Raises:
         DamagedStoreError: a frame does not match its checksum.
     """
     first, stop = int(store.offsets[clip]), int(store.offsets[clip + 1])
-    # An AVIF file contains all key frames of a clip, and would be decoded again for each block.
+    # An AVIF file contains all key frames of a clip, so decode it only once instead of for each block.
     whole = store.stored_frames(first, stop) if store.frame_encoding == "avif" else None
     rows = block_frames(store.frame_shape)
     for start in range(0, near.left.size, rows):

@@ -1,6 +1,7 @@
-"""Converts the paths in a store's provenance. Source paths are relative, so both can be moved together.
+"""Converts paths between absolute form and the form recorded in a store's provenance.
 
-A recorded path begins with "./", "../" or "/", to distinguish a folder from a dataset in the catalogue.
+Recorded paths are relative to the store if possible, so that it can be moved together with its videos. They
+begin with "./", "../" or "/", which distinguishes them from names of datasets in the catalogue.
 """
 
 import os
@@ -14,12 +15,12 @@ __all__ = ["found_path", "portable", "rebased", "recorded_path", "source_name"]
 
 PathLike = str | os.PathLike[str]
 
-# Keys of the provenance, at any depth, whose values are paths of real videos.
+# Keys of the provenance, at any depth, whose values are paths of source data.
 _SOURCES = ("dataset", "test_list", "class_names")
 
 
 def recorded_path(path: PathLike, store: PathLike) -> str:
-    """Returns a path as a store records it: relative to the store's folder if possible, else absolute.
+    """Returns a path as a store records it: relative to the store's parent folder if possible, else absolute.
 
     The path is absolute if the store is at a URL, or if the two paths share only the root of the file system,
     since they would rarely be moved together.
@@ -35,14 +36,14 @@ def recorded_path(path: PathLike, store: PathLike) -> str:
 
 
 def found_path(recorded: str, store: PathLike) -> str:
-    """Converts a path recorded by a store to an absolute path."""
+    """Converts a path from a store's provenance to an absolute path."""
     place = locate(store)
     folder = os.path.dirname(os.path.abspath(place)) if isinstance(place, Path) else os.getcwd()
     return os.path.normpath(os.path.join(folder, recorded))
 
 
 def rebased(provenance: Any, old: PathLike, new: PathLike) -> Any:  # noqa: ANN401 - any JSON
-    """Returns the provenance for a copy at another path, with source paths relative to the copy."""
+    """Returns a store's provenance for a copy at another path, with source paths relative to the copy."""
 
     def seen(value: str) -> str:
         return recorded_path(found_path(value, old), new) if _is_relative(value) else value
@@ -51,7 +52,7 @@ def rebased(provenance: Any, old: PathLike, new: PathLike) -> Any:  # noqa: ANN4
 
 
 def portable(provenance: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Returns the provenance for publication, with every local path reduced to its last part."""
+    """Returns the provenance with every local path reduced to its last part, for publication."""
     return _mapped(
         provenance,
         lambda value: without_secrets(source_name(value)),
@@ -60,7 +61,7 @@ def portable(provenance: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def source_name(dataset: str) -> str:
-    """Returns the last part of a source's path, or a dataset's name unchanged."""
+    """Returns the last part of a path, or the name of a dataset unchanged."""
     if _is_relative(dataset) or os.path.isabs(dataset):
         return os.path.basename(os.path.normpath(dataset)) or dataset
     return dataset
@@ -71,7 +72,7 @@ def _is_relative(value: str) -> bool:
 
 
 def _mapped(value: Any, source: Any, other: Any, key: str = "") -> Any:  # noqa: ANN401 - any JSON
-    """Applies `source` to values under the keys that name real videos, and `other` to all other text."""
+    """Applies `source` to all strings under the keys in `_SOURCES`, and `other` to all other strings."""
     if isinstance(value, dict):
         return {name: _mapped(item, source, other, name) for name, item in value.items()}
     if isinstance(value, list | tuple):

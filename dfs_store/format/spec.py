@@ -35,14 +35,14 @@ __all__ = [
 ]
 
 FORMAT_VERSION = "1.0"
-ATTRIBUTE = "dfs_store"  # the header: a root attribute in Zarr, a dataset of its JSON text in HDF5
+ATTRIBUTE = "dfs_store"  # the header: an attribute of the root in Zarr, a dataset with its JSON text in HDF5
 ZARR_JSON = "zarr.json"  # metadata file of a Zarr array or group
-FRAMES = "key_frames"  # the one large array of a store
-CODED = "coded_frames"  # in place of key_frames if they are stored as image files, one after the other
+FRAMES = "key_frames"  # the large array of a store, with one row per key frame
+CODED = "coded_frames"  # replaces key_frames if they are stored as image files: the bytes of all files
 # The encodings by name, and what one image file contains.
 FRAME_ENCODINGS = {"webp": "frame", "avif": "clip"}
 CODED_CHANNELS = 3  # frames stored as images are RGB
-MAX_CODED_SIDE = 16_383  # limit of WebP; AVIF allows twice as many
+MAX_CODED_SIDE = 16_383  # in pixels; limit of WebP, half that of AVIF
 FRAME_DTYPES = {"float32": "<f4", "float16": "<f2", "uint8": "|u1"}
 # All other arrays, in the order in which the digest covers them.
 SMALL_ARRAYS = {
@@ -56,10 +56,10 @@ SMALL_ARRAYS = {
     "coded_offsets": "<i8",
     "soft_labels": "<f2",
 }
-LEVELS = 255  # the largest stored uint8
-# Name of the group of arrays that a method needs beside key frames, and of the header key for them.
+LEVELS = 255  # the largest uint8 value
+# Name of the group of arrays that a method needs in addition to key frames, and of their header key.
 NATIVE = "native"
-MAX_SIDES = 8  # largest number of dimensions of any array
+MAX_SIDES = 8  # maximum number of dimensions of an array
 NATIVE_DTYPES = {**FRAME_DTYPES, "int32": "<i4", "int64": "<i8"}
 # Keys that only the writer sets.
 RESERVED_KEYS = frozenset({
@@ -68,11 +68,11 @@ RESERVED_KEYS = frozenset({
 })  # fmt: skip
 # The normalization of clips that dfs-store prepares.
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-# The header is read whole before it can be checked, so it needs a limit of its own.
+# The header must be read as a whole before it can be checked, so its size is limited.
 MAX_HEADER_BYTES = 256 * 2**20
-# A compressed store is decompressed frame by frame; an 8K float32 frame has 398 MB.
+# A compressed store is decompressed frame by frame; an 8K float32 frame takes 398 MB.
 MAX_FRAME_BYTES = 2**29
-# An image file is decoded whole; a dense clip of 24 s in 720p has 2.0 GB.
+# An image file is decoded as a whole; a dense 720p clip of 24 s takes 2.0 GB.
 MAX_DECODED_BYTES = 2**31
 
 
@@ -87,7 +87,7 @@ class Header:
         normalization: {"mean": [...], "std": [...]} with C numbers each, or None.
         fps: frames per second for playback, or None.
         frame_encoding: a key of `FRAME_ENCODINGS` if key frames are image files, otherwise None.
-        digest: SHA-256 over the small arrays and `attributes`, in hex.
+        digest: SHA-256 of the small arrays and `attributes`, in hex.
         native: description of the native arrays (see `dfs_store.format.native`), or None.
         attributes: the whole JSON object, including unknown keys.
     """
@@ -110,7 +110,7 @@ def frame_size_bytes(frame_shape: tuple[int, ...], dtype: str) -> int:
 
 
 def check_version(attributes: object, path: object) -> None:
-    """Raises an error if the attributes have a newer major version, before they are parsed.
+    """Checks the format version of attributes that have not been parsed yet.
 
     Raises:
         NewerFormatError: the major version is above 1.
@@ -161,7 +161,7 @@ def parse_header(attributes: Any, path: object) -> Header:  # noqa: ANN401 - any
 
 
 def header_problems(attributes: dict[str, Any]) -> list[str]:
-    """Returns a message for every broken rule on the attributes that describe the clips."""
+    """Checks the attributes that describe the clips, and returns a message for each broken rule."""
     problems = []
     num_frames = attributes.get("num_frames")
     if not (_is_int(num_frames) and 2 <= num_frames <= MAX_FRAMES):

@@ -1,4 +1,4 @@
-"""Reads stores. Opening one checks every rule of the format, and reading a frame checks its checksum."""
+"""Reads stores. Opening a store checks every rule of the format; reading a frame checks its checksum."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -28,12 +28,12 @@ Array = npt.NDArray[Any]
 
 
 class KeyFrameStore:
-    """A store opened for reading: N clips of T frames, with S key frames of shape (C, H, W).
+    """A store opened for reading: N clips of T frames, with S key frames of shape (C, H, W) in total.
 
     Opening reads the attributes and small arrays and checks every rule of the format. Key frames are read
-    later, and are compared with their checksums at the first read. A store can be shared between threads and
-    used after a fork. It is pickled as its path and digest, and reopened when unpickled. Returned arrays that
-    cover the whole store are read-only.
+    on demand, and compared with their checksums when first read. A store can be shared between threads and
+    used after a fork. It is pickled as its path and digest, and is reopened when unpickled. Returned arrays
+    that cover the whole store are read-only.
 
     Args:
         path: a `.zarr` folder, or a `.zarr.zip`, `.h5` or `.hdf5` file; or its URL (s3://, https:// or any
@@ -67,7 +67,7 @@ class KeyFrameStore:
     def _set_up(self, place: Place, found: Examination, max_clip_bytes: int | None = None) -> None:
         self._max_clip_bytes = max_clip_bytes
         self.path: Place = place
-        self._absolute = absolute_text(place)  # it may be unpickled in another working directory
+        self._absolute = absolute_text(place)  # the store may be unpickled in another working directory
         assert found.frames is not None
         self._reader, self._frames = found.reader, found.frames
         self._header: Header = found.header
@@ -84,7 +84,7 @@ class KeyFrameStore:
         )
 
     def _repr_html_(self) -> str | None:
-        """Shows the store in a notebook: its properties and a small contact sheet."""
+        """Returns HTML that shows the store's properties and a small contact sheet in a notebook."""
         return html_of["store"](self)
 
     def __enter__(self) -> Self:
@@ -103,42 +103,42 @@ class KeyFrameStore:
 
     @property
     def frame_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of every frame."""
+        """Shape of every frame, (C, H, W)."""
         return self._header.frame_shape
 
     @property
     def class_names(self) -> list[str]:
-        """The class names in the order of their labels."""
+        """Class names in the order of their labels."""
         return list(self._header.class_names)
 
     @property
     def labels(self) -> npt.NDArray[np.int32]:
-        """(N,) int32, the class of each clip."""
+        """Label of each clip, (N,) int32: the index of its class in `class_names`."""
         return self._arrays["labels"]
 
     @property
     def soft_labels(self) -> npt.NDArray[np.float16] | None:
-        """(N, classes) float16, a teacher's logits for each clip; None if there are no soft labels."""
+        """A teacher's logits for each clip, (N, classes) float16; None if there are no soft labels."""
         return self._arrays.get("soft_labels")
 
     @property
     def offsets(self) -> npt.NDArray[np.int64]:
-        """(N+1,) int64: the key frames of clip i are offsets[i] up to, but not including, offsets[i+1]."""
+        """Ranges of key frames, (N+1,) int64: clip i has the key frames offsets[i] to offsets[i+1] - 1."""
         return self._arrays["offsets"]
 
     @property
     def all_positions(self) -> npt.NDArray[np.uint16]:
-        """(S,) uint16, the 0-based positions of all key frames."""
+        """0-based positions of all key frames in their clips, (S,) uint16."""
         return self._arrays["positions"]
 
     @property
     def scale(self) -> npt.NDArray[np.float32] | None:
-        """(S, C) float32 for uint8 key frames: value = zero + scale * stored. None for other dtypes."""
+        """Scale of uint8 key frames, (S, C) float32: value = zero + scale * stored; None for other dtypes."""
         return self._per_frame("scale")
 
     @property
     def zero(self) -> npt.NDArray[np.float32] | None:
-        """(S, C) float32 for uint8 key frames; None for other dtypes."""
+        """Zero point of uint8 key frames, (S, C) float32; None for other dtypes."""
         return self._per_frame("zero")
 
     @property
@@ -148,24 +148,24 @@ class KeyFrameStore:
 
     @property
     def frame_encoding(self) -> str | None:
-        """Name of the encoding, "webp" or "avif", if key frames are stored as image files; otherwise None."""
+        """Encoding of key frames, "webp" or "avif"; None if they are not stored as image files."""
         return self._header.frame_encoding
 
     @property
     def stored_as(self) -> str:
-        """`frame_encoding` if key frames are encoded, otherwise `dtype`."""
+        """How key frames are stored: `frame_encoding` if they are encoded, otherwise `dtype`."""
         return self.frame_encoding or self.dtype
 
     @property
     def levels(self) -> Levels | None:
-        """Scale and zero of all encoded key frames, or None if they are not encoded."""
+        """Map from the 8-bit levels of encoded key frames to values; None if they are not encoded."""
         if self.frame_encoding is None:
             return None
         return Levels(self._arrays["scale"][0], self._arrays["zero"][0])
 
     @property
     def container(self) -> str:
-        """The container: "zarr", "zarr.zip" or "hdf5"."""
+        """Container of the store: "zarr", "zarr.zip" or "hdf5"."""
         return self._reader.container
 
     @property
@@ -175,7 +175,7 @@ class KeyFrameStore:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """The header `dfs_store`, including keys that this version does not know."""
+        """All attributes in the header `dfs_store`, including keys that this version does not know."""
         return self._header.attributes
 
     @property
@@ -185,13 +185,13 @@ class KeyFrameStore:
         return found
 
     def provenance_object(self, key: str) -> dict[str, Any]:
-        """Returns an object of the provenance, or {} if the key is missing or not an object."""
+        """Returns the JSON object at a key of the provenance; {} if there is no object at the key."""
         found = self.provenance.get(key)
         return found if isinstance(found, dict) else {}
 
     @property
     def normalization(self) -> dict[str, list[float]] | None:
-        """The values' normalization, {"mean": [...], "std": [...]} with C numbers each, or None."""
+        """Normalization of the values, {"mean": [...], "std": [...]} with C numbers each, or None."""
         return self._header.normalization
 
     @property
@@ -212,7 +212,7 @@ class KeyFrameStore:
 
     @property
     def storage(self) -> StorageReport:
-        """The store's storage cost."""
+        """Storage cost of the store."""
         source_bytes = self.provenance.get("source_bytes")
         soft = self.soft_labels
         return count_storage(
@@ -235,7 +235,7 @@ class KeyFrameStore:
         return self.all_positions[start:stop].astype(np.int64)
 
     def inserted_at(self, clip: int) -> npt.NDArray[np.int32] | None:
-        """Returns the step at which each key frame was inserted, (K,) int32, -1 if initial; or None."""
+        """Returns the insertion steps of a clip's key frames, (K,) int32, -1 if initial; None if unknown."""
         start, stop = self._bounds(clip)
         steps = self._arrays.get("inserted_at")
         return None if steps is None else steps[start:stop].copy()
@@ -276,7 +276,7 @@ class KeyFrameStore:
         return rebuilt
 
     def clip_blocks(self, clip: int, times: npt.ArrayLike | None = None) -> Iterator[npt.NDArray[np.float32]]:
-        """Yields the result of `clip` in blocks (m, C, H, W) of at most 16 MiB, or of one frame.
+        """Yields the result of `clip` in blocks (m, C, H, W) of at most 16 MiB, or of one larger frame.
 
         The arguments and errors are those of `clip`, but all T frames must fit into `max_clip_bytes`, even if
         `times` contains only a few.
@@ -292,8 +292,8 @@ class KeyFrameStore:
     def stored_frames(self, start: int, stop: int) -> Array:
         """Returns key frames start..stop of the whole store as stored: (stop - start, C, H, W), read-only.
 
-        Uncompressed frames are compared with their checksums and returned as a view of the memory-mapped
-        file. Image files are decoded to levels, to which `scale` and `zero` apply.
+        Frames are compared with their checksums when first read. Uncompressed frames of a local store are
+        views of the memory-mapped file. Image files are decoded to levels, to which `scale` and `zero` apply.
 
         Raises:
             SettingsError: the range is outside 0..S, or the store is closed.
@@ -305,7 +305,7 @@ class KeyFrameStore:
         return self.stored_spans([(start, stop)])[0]
 
     def stored_spans(self, spans: Sequence[tuple[int, int]], *, threads: int = 1) -> list[Array]:
-        """Returns several runs of key frames, each as returned by `stored_frames`.
+        """Returns several runs of key frames, each as `stored_frames` would return it.
 
         For a remote store, sends one batch of requests, in which adjacent runs are merged.
 
@@ -330,7 +330,7 @@ class KeyFrameStore:
         Image files are decoded directly into the array.
 
         Args:
-            out: array to fill, (K, C, H, W) of the stored dtype, with K the total length of the spans.
+            out: array to fill, (K, C, H, W) of the stored dtype, where K is the total length of the spans.
             spans: non-empty runs of key frames, (start, stop).
             threads: maximum number of threads that decode image files.
             keep: whether to cache decoded image files, up to 64 MiB in total, for later reads. Pass False if
@@ -369,7 +369,7 @@ class KeyFrameStore:
 
     @contextmanager
     def _damage_described(self) -> Iterator[None]:
-        """Adds the clip to a damaged frame's error, or reports that the store has been replaced."""
+        """Adds the clip to the error for a damaged frame; reports a replaced store instead of the damage."""
         try:
             yield
         except DamagedStoreError as error:
@@ -391,11 +391,11 @@ class KeyFrameStore:
 
     @property
     def native_method(self) -> str | None:
-        """The method of the native arrays, or None if there are none."""
+        """Name of the method that needs the native arrays; None if there are none."""
         return None if self._header.native is None else str(self._header.native["method"])
 
     def native_arrays(self) -> dict[str, Array]:
-        """Reads the native arrays, which a method needs in addition to key frames. Empty if there are none.
+        """Returns the native arrays, which a method needs in addition to key frames, by name. May be empty.
 
         Raises:
             DamagedStoreError: an array is missing, has the wrong shape, or does not match its checksum.
@@ -403,7 +403,7 @@ class KeyFrameStore:
         arrays = {}
         reader = open_container(locate(self._absolute))  # a reader must not be shared between threads
         try:
-            reader.attributes()  # reads the consolidated metadata to compare with
+            reader.attributes()  # reads the consolidated metadata, which `array` compares
             for name, values in read_native(reader, self._header):
                 if isinstance(values, DamagedStoreError):
                     self._check_not_replaced()
@@ -418,7 +418,7 @@ class KeyFrameStore:
             raise _replaced(self._absolute)
 
     def close(self) -> None:
-        """Closes the files. An archive is closed when this object is deleted. Returned arrays stay valid."""
+        """Closes all files (a zip archive only when this object is deleted). Returned arrays stay valid."""
         self._closed = True
         self._frames.close()
 
@@ -427,14 +427,14 @@ class KeyFrameStore:
         return int(self._arrays["coded_offsets"][-1])
 
     def _per_frame(self, name: str) -> npt.NDArray[np.float32] | None:
-        """Returns scale or zero with a row for each key frame. Encoded frames share one row."""
+        """Returns `scale` or `zero` with one row per key frame; encoded frames share one row."""
         array = self._arrays.get(name)
         if array is None or self.frame_encoding is None:
             return array
         return np.broadcast_to(array, (self._frames.shape[0], array.shape[1]))
 
     def describe_frame(self, frame: int) -> str:
-        """Returns the clip, class, position and file of a key frame as text."""
+        """Returns a text with the number, clip, class, position and file of a key frame."""
         clip = int(np.searchsorted(self.offsets, frame, side="right")) - 1
         name = self._header.class_names[self.labels[clip]]
         return (
@@ -453,7 +453,7 @@ class KeyFrameStore:
 
 
 def open_store(path: str | os.PathLike[str], *, max_clip_bytes: int | None = None) -> KeyFrameStore:
-    """Opens a store for reading and checks every rule of the format. Key frames are read later.
+    """Opens a store for reading and checks every rule of the format. Key frames are read on demand.
 
     Args:
         path: a `.zarr` folder, or a `.zarr.zip`, `.h5` or `.hdf5` file; or its URL.

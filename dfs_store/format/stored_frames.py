@@ -1,4 +1,4 @@
-"""Reads a store's key frames, comparing them with their checksums at the first read."""
+"""Reads a store's key frames, and compares each with its checksum when it is first read."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -33,7 +33,7 @@ class DamagedFrameError(DamagedStoreError):
 
 
 class StoredFrames(Protocol):
-    """The key frames of an open store as numbers or 8-bit levels, whatever their encoding.
+    """The key frames of an open store, as numbers or 8-bit levels, regardless of how they are stored.
 
     Attributes:
         shape: (S, C, H, W).
@@ -44,11 +44,11 @@ class StoredFrames(Protocol):
     dtype: str
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Compares sizes before any frame is read (see `dfs_store.format.container.RowSource`)."""
+        """Checks sizes without reading frames (see `dfs_store.format.container.RowSource.problems`)."""
         ...
 
     def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
-        """Returns several runs of frames, each a read-only array (K, C, H, W) of `dtype`.
+        """Returns several runs of frames, each as a read-only array (K, C, H, W) of `dtype`.
 
         Args:
             spans: non-empty runs of frames, (start, stop).
@@ -64,7 +64,7 @@ class StoredFrames(Protocol):
         """Reads several runs of frames into an array, one after the other.
 
         Args:
-            out: array to fill, (K, C, H, W) of `dtype`, with K the total length of the spans.
+            out: array to fill, (K, C, H, W) of `dtype`, where K is the total length of the spans.
             spans: non-empty runs of frames, (start, stop).
             threads: maximum number of decoding threads.
             keep: whether to cache decoded frames for the next read.
@@ -75,11 +75,11 @@ class StoredFrames(Protocol):
         ...
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Reads frames start..stop again, and returns a description of each damaged frame by frame number."""
+        """Reads frames start..stop, and returns descriptions of the damaged ones, by frame number."""
         ...
 
     def file_of(self, frame: int) -> str:
-        """Returns the file that contains a frame, relative to the store."""
+        """Returns the path of the file that contains a frame, relative to the store."""
         ...
 
     def close(self) -> None:
@@ -97,11 +97,11 @@ class PlainFrames:
         self._seen = np.zeros(self.shape[0], dtype=bool)
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Compares sizes before any frame is read."""
+        """Checks sizes without reading frames, and returns all problems."""
         return self._rows.problems(thorough=thorough)
 
     def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
-        """Returns several runs of frames. Uncompressed frames are views of the memory-mapped file."""
+        """Returns several runs of frames. Uncompressed local frames are views of the memory-mapped file."""
         found = self._rows.read_spans(spans)
         for (start, stop), frames in zip(spans, found, strict=True):
             if not self._seen[start:stop].all():
@@ -115,13 +115,13 @@ class PlainFrames:
             out[end : (end := end + stop - start)] = frames
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Returns a description of each damaged frame in start..stop by frame number."""
+        """Returns descriptions of the damaged frames in start..stop, by frame number."""
         try:
             (stored,) = self._rows.read_spans([(start, stop)])
         except DamagedStoreError as error:
             if stop - start == 1:
                 return {start: f"cannot be read: {error}"}
-            # One by one, so that a damaged frame does not affect its neighbours.
+            # Read one by one, so that a damaged frame does not affect its neighbours.
             each = [self.damage(frame, frame + 1) for frame in range(start, stop)]
             return {frame: what for one in each for frame, what in one.items()}
         wrong = np.flatnonzero(frame_checksums(stored) != self._checksums[start:stop]).tolist()
@@ -140,7 +140,7 @@ class PlainFrames:
         self._rows.close()
 
     def _check(self, frames: Array, start: int, stop: int) -> None:
-        """Compares frames with their checksums. Two threads may check the same frames."""
+        """Compares frames with their checksums, without a lock: two threads may check the same frames."""
         wrong = np.flatnonzero(frame_checksums(frames) != self._checksums[start:stop])
         if wrong.size:
             raise DamagedFrameError(start + int(wrong[0]), MISMATCH)

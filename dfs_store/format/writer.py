@@ -1,4 +1,4 @@
-"""Writes stores. Each clip is validated when it is appended, and a store is published once it is complete."""
+"""Writes stores. Each clip is validated when it is appended, and the store is published once complete."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -31,11 +31,11 @@ __all__ = ["StoreWriter"]
 
 
 class StoreWriter:
-    """Writes a store clip by clip, as a context manager.
+    """A context manager that writes a store clip by clip.
 
-    Nothing is visible at `path` until the writer exits without an exception, and an exception leaves nothing
-    behind. Memory use does not grow with the number of clips. With `overwrite`, the existing store can be
-    recovered until the new one is complete.
+    The store appears at `path` only when the writer exits without an exception; an exception leaves nothing
+    behind. Memory use does not grow with the number of clips. With `overwrite`, the existing store is kept
+    until the new one is complete.
 
     Args:
         path: path or URL of the store; the suffix selects the container: `.zarr`, `.zarr.zip`, `.h5` or
@@ -46,13 +46,13 @@ class StoreWriter:
         dtype: stored dtype, "float32", "float16" or "uint8"; see `dfs_store.format.quantization` for error
             bounds. Defaults to float32, or to uint8 if `encoding` is given (encodings require uint8).
         encoding: encoding of key frames as image files: "webp[:QUALITY]", one still per key frame, or
-            "avif[:QUALITY]", one sequence per clip. Lossy; frames must have three channels (RGB).
+            "avif[:QUALITY]", one sequence per clip. Both are lossy and require three channels (RGB).
         levels: values that the 8-bit levels of encoded frames represent, see `pixel_levels`. If None, levels
             represent pixels from 0 to 1, normalised by `normalization`, and other values are clipped.
-        attributes: normalization, fps, provenance, and any further keys, as JSON values.
+        attributes: attributes to store as JSON: normalization, fps, provenance, and any other keys.
         overwrite: whether to replace an existing store.
-        compression: None, "zstd" (Zarr only) or "gzip". Meant for archiving, because compressed frames cannot
-            be memory-mapped.
+        compression: compression of key frames: None, "zstd" (Zarr only) or "gzip". Meant for archiving,
+            because compressed frames cannot be memory-mapped.
 
     Raises:
         SettingsError: an argument is invalid.
@@ -118,7 +118,7 @@ class StoreWriter:
     ) -> None:
         if self._files is None:  # a failed append has already cleaned up
             if kind is None and self._failure is not None:
-                raise self._failure  # the caller caught it, but there is no store
+                raise self._failure  # the caller caught the error, but there is no store
             return
         if kind is not None:
             self._abort()
@@ -146,10 +146,10 @@ class StoreWriter:
         """Appends one clip.
 
         Args:
-            key_frames: key frames of shape (K, C, H, W), finite numbers.
+            key_frames: key frames, (K, C, H, W) finite numbers.
             positions: 0-based positions of the key frames, (K,) whole numbers that strictly increase from 0
                 to T-1, or [0] for a single key frame.
-            label: class of the clip.
+            label: number of the clip's class, 0-based.
             inserted_at: 0-based step at which each key frame was inserted, -1 if initial, (K,) whole numbers.
                 Pass it for all clips of a store or for none.
             soft_label: a teacher's logits for the clip, (classes,) finite numbers, stored as float16. Pass it
@@ -185,7 +185,7 @@ class StoreWriter:
         inserted_at: npt.ArrayLike | None = None,
         soft_label: npt.ArrayLike | None = None,
     ) -> None:
-        """Appends one clip whose frames already have the stored dtype, bit for bit.
+        """Appends one clip whose key frames already have the stored dtype; they are copied bit for bit.
 
         `stored` contains frames (K, C, H, W) in this store's dtype and, for uint8, scale and zero (K, C). The
         other arguments are described in `append`.
@@ -221,7 +221,7 @@ class StoreWriter:
         inserted_at: npt.ArrayLike | None = None,
         soft_label: npt.ArrayLike | None = None,
     ) -> None:
-        """Appends one clip whose key frames are image files in this store's encoding and levels.
+        """Appends one clip whose key frames are image files with this store's encoding and levels.
 
         `files` contains one file per key frame, or one sequence. The files must be valid, because they are
         not decoded here. The other arguments are described in `append`.
@@ -239,7 +239,7 @@ class StoreWriter:
         self._check_files(count, max(map(len, files)))
         self._note(count, positions, label, inserted_at, soft_label)
         if self._encoder is not None:
-            for done in self._encoder.finish():  # earlier clips come first
+            for done in self._encoder.finish():  # write earlier clips first
                 self._write_coded(done.files)
         self._write_coded(files)
 
@@ -253,8 +253,8 @@ class StoreWriter:
         """Adds native arrays, which a method needs in addition to key frames.
 
         Args:
-            method: name of the method. Its readers may use the arrays instead of the key frames.
-            arrays: non-empty arrays by name (a-z, 0-9 and _), with dtypes of
+            method: name of the method, whose code may use the arrays instead of the key frames.
+            arrays: non-empty arrays by name. A name consists of a-z, 0-9 and _; a dtype is one of
                 `dfs_store.format.spec.NATIVE_DTYPES`.
 
         Raises:
@@ -275,7 +275,7 @@ class StoreWriter:
         soft_label: npt.ArrayLike | None,
         stored: Encoded | None = None,
     ) -> None:
-        """Checks everything about a clip except its frames, and records its entries for the small arrays."""
+        """Checks everything about a clip except its frames, and records its values for the small arrays."""
         if self._files is None:
             raise SettingsError(
                 f"{self._shown}: the writer is not open; use it as `with StoreWriter(...) as writer:`"
@@ -323,7 +323,7 @@ class StoreWriter:
             raise self._failure from error
 
     def _check_optional(self, **values: npt.ArrayLike | None) -> frozenset[str]:
-        """Returns the optional arrays that are given. Raises ClipError if those of earlier clips differ."""
+        """Returns the names of values that are given. Raises ClipError unless earlier clips had the same."""
         given = frozenset(name for name, value in values.items() if value is not None)
         for name in sorted(given ^ (given if self._optional is None else self._optional)):
             raise ClipError(
@@ -368,5 +368,5 @@ class StoreWriter:
 
 
 def _running_sum(counts: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Returns the start of each run and the end of the last one."""
+    """Returns the start of each of several consecutive runs and the end of the last, given their lengths."""
     return np.concatenate([[0], np.cumsum(counts)]).astype("<i8")

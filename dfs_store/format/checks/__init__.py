@@ -1,1 +1,1 @@
-"""Checks of the format's rules, for opening a store and for verifying all of it."""
+"""Checks of the format's rules, used when a store is opened and when it is verified."""

@@ -1,4 +1,4 @@
-"""Opens a store and checks every rule. Used by `open_store` and `verify`."""
+"""Opens a store and checks every rule that does not concern frames, for `open_store` and `verify`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ from dfs_store.format.stored_frames import PlainFrames, StoredFrames
 __all__ = ["Examination", "examine", "examine_or_raise"]
 
 _MOST_TRIES = 20
-_MOST_EXPANDED = 8  # limit for native arrays that are compressed, as a multiple of the store's size
+_MOST_EXPANDED = 8  # size limit for compressed native arrays, as a multiple of the store's size
 
 
 @dataclass
 class Examination:
-    """The content of a store and every rule that it breaks, without its frames.
+    """The content of a store whose frames have not been read, and every broken rule that was found.
 
     Attributes:
         reader: reader of the store's files.
@@ -68,7 +68,7 @@ def examine(path: Place, *, thorough: bool = False) -> Examination:
             raise
         finally:
             reader.close()
-        # Parts read before and after the store was replaced do not belong together.
+        # If the store was replaced in the meantime, parts of the two stores must not be combined.
         if not reader.was_replaced(suspected=bool(found.problems)):
             return found
     raise DamagedStoreError(
@@ -120,7 +120,7 @@ def _check_arrays(found: Examination, *, thorough: bool) -> None:
         found.frames = PlainFrames(rows, found.arrays["checksums"])
     _check_digest(found, rows)
     _check_native(found)
-    # Last, since the number of shards follows from sizes that have now been checked.
+    # Checked last, because the number of shards follows from sizes that must have been checked.
     found.problems += found.frames.problems(thorough=thorough)
 
 

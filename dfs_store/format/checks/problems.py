@@ -11,7 +11,7 @@ class Problem:
 
     Attributes:
         message: the rule, and the value that breaks it.
-        file: path of the file within a Zarr store, or name of the HDF5 file.
+        file: path of the file or array within the store, if known.
         clip: number of the clip, if the problem affects one.
         frames: (start, stop) of the affected key frames, numbered across the whole store.
     """

@@ -1,4 +1,4 @@
-"""Checks the rules for a store's small arrays, using Python ints and whole-array tests."""
+"""Checks the rules for a store's small arrays, with vectorised tests."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from dfs_store.format.spec import FRAME_ENCODINGS, LEVELS, MAX_DECODED_BYTES, SM
 __all__ = ["array_problems", "coded_file_problem", "expected_shape"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-# Bytes that an image file may have per frame beyond twice the size of its pixels, for headers.
+# In addition to twice the size of its pixels, an image file may have this many bytes per frame for headers.
 _FILE_BYTES = 4096
 MOST_PER_RULE = 100  # if a million clips break a rule, only the first hundred are reported
 
@@ -26,7 +26,7 @@ def expected_shape(
     encoding: str | None = None,
     num_classes: int = 0,
 ) -> tuple[int, ...]:
-    """Returns the shape that a small array must have."""
+    """Returns the shape that the small array `name` must have."""
     per_clip = encoding is not None and FRAME_ENCODINGS[encoding] == "clip"
     num_files = num_clips if per_clip else num_key_frames
     scales = (num_key_frames if encoding is None else 1, channels)
@@ -45,12 +45,12 @@ def expected_shape(
 def array_problems(
     header: Header, arrays: Arrays, num_key_frames: int, dtype: str, coded_bytes: int = 0
 ) -> Iterator[Problem]:
-    """Yields every broken rule of the small arrays.
+    """Yields a problem for each rule that the small arrays break.
 
     Args:
         header: header of the store.
-        arrays: the existing small arrays by name, with the right dtypes.
-        num_key_frames: S, from the shape of key_frames, or the number of positions if they are encoded.
+        arrays: the existing small arrays by name, with the correct dtypes.
+        num_key_frames: S, from the shape of key_frames, or the number of positions if frames are encoded.
         dtype: stored dtype of key_frames.
         coded_bytes: B, from the shape of coded_frames; 0 if key frames are not encoded.
     """
@@ -113,7 +113,7 @@ def _offset_problems(offsets: npt.NDArray[np.int64], end: int, name: str = "offs
         yield Problem(
             f"{name} must end at the number of {what} ({end}), got {offsets[-1]}", name, offsets.size - 2
         )
-    # Compared, not subtracted: a difference of two int64 could overflow.
+    # Compared instead of subtracted, because a difference of two int64 could overflow.
     for clip in _first(offsets[1:] <= offsets[:-1]):
         yield Problem(
             f"{name} must increase by at least 1, got {offsets[clip]} followed by {offsets[clip + 1]}",
@@ -123,7 +123,7 @@ def _offset_problems(offsets: npt.NDArray[np.int64], end: int, name: str = "offs
 
 
 def coded_file_problem(frames: int, size_bytes: int, frame_shape: tuple[int, int, int]) -> str | None:
-    """Returns an error if an image file is too large for its number of frames, otherwise None."""
+    """Returns an error message if an image file or its decoded frames are too large, otherwise None."""
     decoded = frames * math.prod(frame_shape)
     if decoded > MAX_DECODED_BYTES:
         return (
@@ -146,7 +146,7 @@ def _file_limit(frames: int, frame_shape: tuple[int, int, int]) -> int:
 
 
 def _file_problems(header: Header, arrays: Arrays) -> Iterator[Problem]:
-    """Compares the sizes of image files with the sizes of their frames, before any file is read."""
+    """Yields a problem for each image file that is too large for its frames, without reading any file."""
     offsets, sizes = arrays["offsets"], np.diff(arrays["coded_offsets"])
     per_clip = FRAME_ENCODINGS[str(header.frame_encoding)] == "clip"
     counts = np.diff(offsets) if per_clip else np.ones_like(sizes)

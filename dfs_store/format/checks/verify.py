@@ -57,7 +57,7 @@ class Finding:
 def verify(
     path: str | os.PathLike[str], *, on_progress: Callable[[int, int], None] | None = None
 ) -> Iterator[Finding]:
-    """Yields a finding for each broken rule on attributes, arrays, sizes, checksums and values.
+    """Checks a store's attributes, arrays, sizes, checksums and values, and yields each broken rule.
 
     Reads every key frame, a few at a time, and the native arrays. Files, groups and keys that the format does
     not define are allowed.
@@ -98,7 +98,7 @@ def _file_of(path: Place, name: str | None) -> str:
 
 
 def _place_problem(problem: Problem, found: Examination, path: Place) -> Iterator[Finding]:
-    """Yields one finding, or one per clip if the problem affects key frames."""
+    """Yields one finding for a problem, or one per affected clip if the problem concerns key frames."""
     file = _file_of(path, problem.file)
     if problem.frames is None or not found.indexed:
         yield new_finding(found, problem.message, file, problem.clip)
@@ -108,7 +108,7 @@ def _place_problem(problem: Problem, found: Examination, path: Place) -> Iterato
 
 
 def clips_of(found: Examination, start: int, stop: int) -> range:
-    """Returns the clips that contain key frames start..stop. The offsets must be valid."""
+    """Returns the numbers of the clips that contain key frames start..stop. The offsets must be valid."""
     first, last = np.searchsorted(found.arrays["offsets"], [start, stop - 1], side="right") - 1
     return range(int(first), int(last) + 1)
 
@@ -116,7 +116,7 @@ def clips_of(found: Examination, start: int, stop: int) -> range:
 def new_finding(
     found: Examination, message: str, file: str, clip: int | None, position: int | None = None
 ) -> Finding:
-    """Returns a finding with the clip's class, or without one if the clip's label is not valid."""
+    """Returns a finding, including the clip's class if the clip has a valid label."""
     labels, names = found.arrays.get("labels"), found.header.class_names
     name = None
     if clip is not None and labels is not None and 0 <= clip < labels.size:
@@ -137,7 +137,7 @@ def _frame_findings(
 def damaged_frames(
     found: Examination, frames: StoredFrames, on_progress: Callable[[int, int], None] | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Reads all frames not yet reported. Yields the number of each damaged frame and a description."""
+    """Reads all frames without reported problems. Yields the number and a description of each damaged one."""
     total = frames.shape[0]
     lost = np.zeros(total, dtype=bool)
     for problem in found.problems:

@@ -12,7 +12,7 @@ from dfs_store.format.coded.avif_boxes import Boxes, check_file
 __all__ = ["decode_avif", "encode_avif"]
 
 _SPEED = 6
-_DURATION = 1  # duration of a frame in milliseconds, which no reader uses
+_DURATION = 1  # duration of a frame in milliseconds; no reader uses it
 # Boxes that contain the times of creation and modification, 64 bits each in version 1.
 _DATED = (b"mvhd", b"tkhd", b"mdhd")
 
@@ -22,8 +22,8 @@ def encode_avif(frames: npt.NDArray[np.uint8], quality: int) -> bytes:
     try:
         return _encode(frames, quality)
     except RuntimeError:
-        # The buffer of libaom 3.14 for hidden frames is too small for small, noisy frames at high quality.
-        # Without a pyramid of hidden frames, it suffices.
+        # For small, noisy frames at high quality, libaom 3.14 allocates too small a buffer for hidden frames.
+        # The buffer is large enough without a pyramid of hidden frames.
         return _encode(frames, quality, advanced={"gf-max-pyr-height": "0"})
 
 
@@ -31,7 +31,7 @@ def decode_avif(data: bytes, count: int, height: int, width: int) -> npt.NDArray
     """Decodes an AVIF file and returns its frames, (count, height, width, 3) uint8.
 
     Raises:
-        ValueError: the file does not contain exactly these RGB frames, or breaks a rule of `check_file`.
+        ValueError: the file is not `count` RGB frames of this size, or breaks a rule of `check_file`.
         Exception: any error that Pillow raises for a damaged file.
     """
     check_file(data, count, height, width)

@@ -1,11 +1,11 @@
-"""Checks the boxes and AV1 headers of an AVIF file, to limit the time and memory of decoding it.
+"""Checks the boxes and AV1 headers of an AVIF file, to limit the time and memory that decoding takes.
 
 A decoder allocates memory for the frame sizes in the AV1 stream, not for those in the boxes. A few hundred
 bytes can require images of 16384x16384, thousands of hidden frames, or tables that are searched for every
 frame. Therefore, a file may contain only the small boxes that libavif writes, each once and in its place.
 Samples must fill the box `mdat` one after the other. Every sample is checked, because a decoder may start at
-any of them. A sample must consist of a few whole units (OBU), whose sequence headers state the size of the
-store's frames.
+any of them. A sample must consist of a few whole units (OBUs), whose sequence headers must state the size of
+the store's frames.
 """
 
 import struct
@@ -58,12 +58,12 @@ class Boxes:
         self._read(data, 0, len(data), b"")
 
     def find(self, name: bytes) -> list[Span]:
-        """Returns where the content of each box with this name starts and ends."""
+        """Returns the start and end of the content of each box with this name."""
         return self._found.get(name, [])
 
     @property
     def leaves(self) -> Iterator[tuple[bytes, int]]:
-        """Yields the name and size of each box that does not contain others."""
+        """Yields the name and content size of each box that contains no other boxes."""
         for name, spans in self._found.items():
             if name not in _CONTENTS:
                 yield from ((name, end - start) for start, end in spans)
@@ -90,7 +90,7 @@ def check_file(data: bytes, count: int, height: int, width: int) -> None:
     """Checks that decoding an AVIF file takes no more time and memory than `count` frames of this size need.
 
     Raises:
-        ValueError: the file contains anything else, or anything that cannot be checked.
+        ValueError: the file contains more than these frames need, or parts that cannot be checked.
     """
     boxes = Boxes(data)
     for name, size in boxes.leaves:
@@ -104,7 +104,7 @@ def check_file(data: bytes, count: int, height: int, width: int) -> None:
     sizes = _sample_sizes(data, boxes, count, start) if count > 1 else [end - start]
     if sum(sizes) != end - start or min(sizes) < 1:
         raise ValueError("its samples must fill the mdat box")
-    # The first frame is also the only item of the file, its still image.
+    # The only item of the file, its still image, must be the first frame.
     _check_item(data, boxes, (start, sizes[0]))
     _check_picture_size(data, boxes, height, width)
     for number, size in enumerate(sizes):
@@ -119,7 +119,7 @@ def _sample_sizes(data: bytes, boxes: Boxes, count: int, start: int) -> list[int
     times, chunks, offsets, sizes = (
         _numbers(data, boxes.find(name)[0]) for name in (b"stts", b"stsc", b"stco", b"stsz")
     )
-    # One entry for all frames, because libavif searches the table of times from its start for every frame.
+    # One entry must cover all frames, because libavif searches the table of times anew for every frame.
     if times[:2] != [1, count] or chunks != [1, 1, count, 1] or offsets != [1, start]:
         raise ValueError(f"it must be one contiguous sequence of {count} frames")
     uniform, number, *each = sizes
@@ -162,7 +162,7 @@ def _check_picture_size(data: bytes, boxes: Boxes, height: int, width: int) -> N
 
 
 def _check_sample(data: bytes, height: int, width: int) -> list[int]:
-    """Returns the types of a sample's units. Raises ValueError if one is not allowed or there are many."""
+    """Returns the types of a sample's units. Raises ValueError for forbidden or too many units."""
     kinds = []
     for kind, content in _units(data):
         if kind == _SEQUENCE_HEADER and (found := _sequence_size(content)) != (height, width):
@@ -180,7 +180,7 @@ def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
     while at < len(data):
         header = data[at]
-        if header & 0x87 != 0x02:  # forbidden bit, no layers, reserved bit; every unit states its size
+        if header & 0x87 != 0x02:  # forbidden and reserved bits must be 0, no layers, with size
             raise ValueError("its AV1 stream has a damaged unit, or layers")
         size, at = _leb128(data, at + 1)
         if at + size > len(data):

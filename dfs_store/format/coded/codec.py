@@ -1,4 +1,4 @@
-"""Encodes and decodes image files of key frames, given the name of their encoding."""
+"""Encodes key frames as image files and decodes them, given the name of the encoding."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ __all__ = ["codec_versions", "decode_file", "encode_files"]
 
 Levels8 = npt.NDArray[np.uint8]
 
-_SHOWN = 200  # characters shown of a library's error
+_SHOWN = 200  # maximum number of characters shown of a library's error
 
 
 def encode_files(levels: Levels8, name: str, quality: int) -> list[bytes]:
@@ -75,6 +75,6 @@ def _check_support(name: str) -> None:
 
 
 def codec_versions(name: str) -> dict[str, str]:
-    """Returns the versions of the libraries for an encoding, by library name."""
+    """Returns the versions of the libraries that implement an encoding, by library name."""
     library = {"webp": "libwebp", "avif": "libavif"}[name]
     return {"pillow": __version__, library: str(features.version(name))}

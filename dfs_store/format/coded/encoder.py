@@ -1,4 +1,4 @@
-"""Encodes key frames in threads, returns them in order, and measures the error."""
+"""Encodes key frames in several threads, returns the files in order, and measures the error."""
 
 import math
 import os
@@ -17,7 +17,7 @@ from dfs_store.format.spec import LEVELS
 
 __all__ = ["EncodedClip", "FrameEncoder", "encode_clip", "encode_levels", "encoding_threads"]
 
-_PER_THREAD = 4  # queued clips per thread
+_PER_THREAD = 4  # maximum number of queued clips per thread
 
 
 class EncodedClip(NamedTuple):
@@ -27,7 +27,7 @@ class EncodedClip(NamedTuple):
         files: one file per key frame, or one sequence for all of them.
         levels: levels of the decoded files, (K, 3, H, W) uint8.
         mean_square: mean squared error of the decoded levels, compared with unrounded, unclipped levels.
-        clipped: share of the values that are outside 0..255 by more than a rounding error.
+        clipped: share of values that are outside 0..255 by more than a rounding error.
     """
 
     files: list[bytes]
@@ -37,7 +37,7 @@ class EncodedClip(NamedTuple):
 
 
 def encode_clip(key_frames: npt.NDArray[np.float32], encoding: FrameEncoding, levels: Levels) -> EncodedClip:
-    """Encodes finite key frames (K, 3, H, W) float32 and decodes them again."""
+    """Encodes finite key frames (K, 3, H, W) float32, and decodes them to measure the error."""
     exact = levels.to_levels(key_frames)
     files, decoded = encode_levels(exact, encoding)
     clipped = np.count_nonzero((exact < -0.5) | (exact > LEVELS + 0.5)) / exact.size
@@ -48,7 +48,7 @@ def encode_clip(key_frames: npt.NDArray[np.float32], encoding: FrameEncoding, le
 def encode_levels(
     exact: npt.NDArray[np.float32], encoding: FrameEncoding
 ) -> tuple[list[bytes], npt.NDArray[np.uint8]]:
-    """Encodes key frames (K, 3, H, W), given as fractional levels. Returns files and decoded levels."""
+    """Encodes key frames (K, 3, H, W), given as fractional levels. Returns the files and decoded levels."""
     rounded = np.clip(np.rint(exact), 0, LEVELS).astype(np.uint8)
     files = encode_files(rounded, encoding.name, encoding.quality)
     each = len(rounded) // len(files)
@@ -62,7 +62,7 @@ def encoding_threads() -> int:
 
 
 class FrameEncoder:
-    """Encodes clips in one thread per processor, and returns them in order."""
+    """Encodes clips in one thread per processor, and returns the encoded clips in order."""
 
     def __init__(self, encoding: FrameEncoding, levels: Levels) -> None:
         self._encoding, self._levels = encoding, levels
@@ -74,7 +74,7 @@ class FrameEncoder:
         self._clipped: list[float] = []
 
     def submit(self, key_frames: npt.NDArray[np.float32]) -> Iterator[EncodedClip]:
-        """Queues a clip. If too many clips are queued, first waits for the oldest ones and yields them."""
+        """Queues a clip. If too many clips are queued, waits for the oldest ones and yields them."""
         self._waiting.append(self._pool.submit(encode_clip, key_frames, self._encoding, self._levels))
         while len(self._waiting) > self._most:
             yield self._next()
@@ -85,7 +85,7 @@ class FrameEncoder:
             yield self._next()
 
     def close(self) -> None:
-        """Discards the clips that have not been encoded yet."""
+        """Stops the threads, and discards clips that have not been encoded yet."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def describe(self) -> dict[str, Any]:

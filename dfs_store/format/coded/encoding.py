@@ -33,7 +33,7 @@ class FrameEncoding:
 
 
 def gives_quality(text: str | None) -> bool:
-    """Returns whether an encoding specifies a quality, as "webp:75" does."""
+    """Returns whether the name of an encoding is followed by a quality, as in "webp:75"."""
     return text is not None and ":" in text
 
 

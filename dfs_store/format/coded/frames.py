@@ -21,17 +21,17 @@ Array = npt.NDArray[Any]
 Span = tuple[int, int]
 Wanted = tuple[int, slice, Array]  # a file, the frames to take from it, and the array to fill
 
-# Size of the cache of decoded files. The first files stay in it, because evicting the oldest ones gives fewer
-# hits if clips are read in random order. It is small, because every process has its own, and saves a share of
-# 64 MiB / S of the decoding in a store of S bytes (docs/performance.md).
+# Size of the cache of decoded files. No file is evicted, because evicting the oldest ones gives fewer hits if
+# clips are read in random order. The cache is small, because every process has its own; for a store with S
+# bytes of decoded frames, it avoids 64 MiB / S of the decoding (docs/performance.md).
 _CACHE_BYTES = 64 * 2**20
 
 
 class CodedFrames:
     """Frames in image files, one per frame or one per clip (see `StoredFrames`).
 
-    Thread-safe and fork-safe without a lock, which a forked process could inherit in the locked state. The
-    small arrays must have been checked.
+    Thread-safe and fork-safe. There is no lock, because a forked process could inherit it in the locked
+    state. The small arrays must have been checked.
     """
 
     dtype = "uint8"
@@ -43,7 +43,7 @@ class CodedFrames:
         self.shape: tuple[int, ...] = (int(arrays["offsets"][-1]), *header.frame_shape)
         self._begins = arrays["coded_offsets"]  # start of every file in coded_frames
         self._checksums = arrays["checksums"]
-        # First frame of every file.
+        # Number of the first frame in every file.
         per_clip = FRAME_ENCODINGS[self._encoding] == "clip"
         self._firsts = arrays["offsets"] if per_clip else np.arange(self.shape[0] + 1)
         self._cache: dict[int, Array] = {}
@@ -51,12 +51,12 @@ class CodedFrames:
         self._cached_frames = _CACHE_BYTES // frame_bytes
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Compares sizes before any frame is read."""
+        """Checks sizes without reading frames, and returns all problems."""
         found = self._rows.problems(thorough=thorough)
         return [Problem(each.message, each.file, frames=self._frames_of(each.frames)) for each in found]
 
     def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
-        """Returns several runs of frames, decoded."""
+        """Returns several runs of decoded frames."""
         outs = [np.empty((stop - start, *self.shape[1:]), dtype=np.uint8) for start, stop in spans]
         self._fill(spans, outs, threads, keep=True)
         for out in outs:
@@ -69,7 +69,7 @@ class CodedFrames:
         self._fill(spans, np.split(out, ends), threads, keep=keep)
 
     def coded(self, clip_start: int, clip_stop: int) -> list[bytes]:
-        """Returns the image files of a clip's key frames, compared with their checksums.
+        """Returns the image files of a clip's key frames, after comparing them with their checksums.
 
         Raises:
             DamagedFrameError: a file does not match its checksum.
@@ -79,7 +79,7 @@ class CodedFrames:
         return [self._checked(file, data) for file, data in zip(files, self._fetch(files), strict=True)]
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Returns a description of each damaged frame in start..stop by frame number."""
+        """Returns descriptions of the damaged frames in start..stop, by frame number."""
         messages: dict[int, str] = {}
         for file in self._files_of(start, stop):
             try:
@@ -96,7 +96,7 @@ class CodedFrames:
         return messages
 
     def file_of(self, frame: int) -> str:
-        """Returns the container's file in which a frame's image file begins."""
+        """Returns the file of the container that contains the start of a frame's image file."""
         return self._rows.file_of(int(self._begins[self._file(frame)]))
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ class CodedFrames:
 
     def _decoded(self, file: int, data: bytes, out: Array | None = None) -> Array:
         first, last = int(self._firsts[file]), int(self._firsts[file + 1])
-        self._checked(file, data)  # outside of try, because its error is a ValueError as well
+        self._checked(file, data)  # before try, because its error is also a ValueError
         try:
             return decode_file(data, self._encoding, last - first, self.shape[2:], out)
         except ValueError as error:

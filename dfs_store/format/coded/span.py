@@ -1,4 +1,4 @@
-"""Chooses the range of pixels that the 8-bit levels of key frames represent."""
+"""Chooses the range of pixel values that the 8-bit levels of key frames represent."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -20,7 +20,7 @@ _MOST_VALUES = 2**22  # sampled values in total
 
 
 class PixelRange:
-    """Collects a sample of the pixels of key frames.
+    """Samples the pixels of key frames to choose the range that the levels represent.
 
     Args:
         unit: levels that represent pixels from 0 to 1, see `pixel_levels`.
@@ -42,7 +42,7 @@ class PixelRange:
             self._size = sum(part.size for part in self._sample)
 
     def bounds(self) -> tuple[float, float]:
-        """Returns the pixel values of levels 0 and 255, which are 0 and 1 unless many pixels are outside."""
+        """Returns the pixel values of levels 0 and 255: 0 and 1, unless many pixels are outside [0, 1]."""
         if not self._sample:
             return 0.0, 1.0
         pixels = np.concatenate(self._sample)
@@ -56,9 +56,9 @@ class PixelRange:
 def levels_that_span(
     key_frames: Iterable[npt.NDArray[np.float32]], normalization: Mapping[str, Sequence[float]] | None
 ) -> Levels:
-    """Returns levels that represent pixels from 0 to 1, or a wider range if many values are outside it.
+    """Returns levels that represent pixels from 0 to 1, or from a wider range if many pixels need it.
 
-    `key_frames` contains the key frames of each clip, (K, 3, H, W) float32, with this normalization.
+    `key_frames` contains the normalised key frames of each clip, (K, 3, H, W) float32.
     """
     gathered = PixelRange(pixel_levels(normalization, CODED_CHANNELS))
     for each in key_frames:

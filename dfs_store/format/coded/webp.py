@@ -8,7 +8,7 @@ import io
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, WebPImagePlugin  # noqa: F401 - registered before threads decode
+from PIL import Image, WebPImagePlugin  # noqa: F401 - registers WebP before threads decode
 
 __all__ = ["decode_webp", "encode_webp"]
 
@@ -16,7 +16,7 @@ _HEADER_BYTES = 12  # "RIFF", size, "WEBP"
 _CHUNK_BYTES = 8  # fourcc, size
 _LOSSY = b"VP8 "  # the tables of a lossless image (VP8L) can take far more memory than its pixels
 _START_CODE = b"\x9d\x01\x2a"
-_EFFORT = 6  # the slowest method: 5 % smaller files than with the default, in 1.4 times the time
+_EFFORT = 6  # the slowest method; files are 5 % smaller than with the default, in 1.4 times the time
 
 
 def encode_webp(frame: npt.NDArray[np.uint8], quality: int) -> bytes:
@@ -43,7 +43,7 @@ def decode_webp(data: bytes, height: int, width: int) -> npt.NDArray[np.uint8]:
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    """Returns height and width from a file's header. Raises ValueError unless it is a simple still."""
+    """Returns height and width from a file's header. Raises ValueError unless the file is a simple still."""
     riff, body = data[:_HEADER_BYTES], data[_HEADER_BYTES + _CHUNK_BYTES :]
     if riff[:4] != b"RIFF" or riff[8:] != b"WEBP" or data[_HEADER_BYTES : _HEADER_BYTES + 4] != _LOSSY:
         raise ValueError("the file must be a simple WebP file with one VP8 chunk")

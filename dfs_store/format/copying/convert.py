@@ -38,21 +38,21 @@ def copy_store(
 
     If neither `dtype` nor `encoding` is given, frames are copied bit for bit, so a copy from Zarr to HDF5 and
     back is identical. Every frame is compared with its checksum. Native arrays are copied unchanged, but only
-    if all clips are copied, because only the method can assign their values to classes. Soft labels keep the
-    columns of the remaining classes. Groups that the format does not define are not copied.
+    if all clips are copied, because only the method knows which values belong to which clips. Soft labels
+    keep the columns of the remaining classes. Groups that the format does not define are not copied.
 
     Args:
         source: the store to copy.
         target: path of the copy. With `overwrite`, it may be the source itself.
         dtype: stored dtype of the copy; the source's if None. The rounding errors of both dtypes add up.
         encoding: encoding of key frames as image files, "webp[:QUALITY]" or "avif[:QUALITY]", or "none" to
-            store numbers. If `encoding` and `dtype` are None, the source's encoding. Image files in the same
-            encoding are copied unless a quality is given.
+            store numbers. If both `encoding` and `dtype` are None, the source's encoding is kept. Image files
+            that already have the encoding are copied unless a quality is given.
         compression: compression of the copy: None, "zstd" (Zarr only) or "gzip".
         classes: names of the classes to keep; all if None. Labels are renumbered in the source's order.
         without: numbers of the clips to omit. The remaining clips keep their order.
-        soft_labels: soft labels to store instead of the source's, (N, classes) for all of its clips and
-            classes.
+        soft_labels: soft labels to store instead of the source's, (N, classes) for all clips and classes of
+            the source.
         overwrite: whether to replace an existing store.
         for_others: whether to reduce local paths in the provenance to their last part, so that the copy can
             be published.
@@ -161,7 +161,7 @@ def copy_clip(
     soft_label: npt.ArrayLike | None = None,
     encode_again: bool = False,
 ) -> None:
-    """Appends a clip to another store, bit for bit if both stores store frames in the same way.
+    """Appends a clip to another store, bit for bit if both stores use the same dtype or encoding.
 
     Args:
         store: the store to read.
@@ -170,7 +170,7 @@ def copy_clip(
         label: label of the copy.
         with_steps: whether to copy `inserted_at` if the store has it.
         soft_label: soft label of the copy, see `soft_label_of`.
-        encode_again: whether to encode key frames at a different quality even if their files could be copied.
+        encode_again: whether to encode key frames again, for a different quality, instead of copying files.
 
     Raises:
         DamagedStoreError, ClipError, DiskFullError, OutputNotWritableError: see `copy_store`.
@@ -199,7 +199,7 @@ def soft_label_of(
 ) -> npt.NDArray[np.floating[Any]] | None:
     """Returns the soft label of a clip for the given classes, (classes,).
 
-    Returns None if the store has no soft labels, or does not have one of the classes.
+    Returns None if the store has no soft labels or lacks one of the classes.
 
     Args:
         store: the store that contains the clip.

@@ -22,9 +22,9 @@ def repair_store(
 ) -> list[Finding]:
     """Copies every clip whose key frames are all intact into a new store, bit for bit and in order.
 
-    The source is not modified. Labels and class names are kept, including classes that lose all clips. The
-    new store's provenance records the old store's digest and the numbers of the omitted clips. Native arrays
-    are copied only if they are intact and so are all clips.
+    The source is not modified. Labels and class names are kept, including names of classes that lose all
+    clips. The new store's provenance records the old store's digest and the numbers of the omitted clips.
+    Native arrays are copied only if they and all clips are intact.
 
     Args:
         source: the damaged store.
@@ -32,7 +32,7 @@ def repair_store(
         overwrite: whether to replace an existing store.
 
     Returns:
-        One finding for each omitted clip, and one for omitted native arrays. Empty for an intact store.
+        One finding for each omitted clip, and one for omitted native arrays. Empty if the store is intact.
 
     Raises:
         DamagedStoreError: the attributes or small arrays are damaged, so that frames cannot be assigned to
@@ -95,7 +95,7 @@ def _lost_clips(found: Examination, frames: StoredFrames) -> dict[int, str]:
 
 
 def _copy_native(found: Examination, writer: StoreWriter, *, whole: bool) -> list[Finding]:
-    """Copies the native arrays, which belong to all clips together, or reports their omission."""
+    """Copies the native arrays if they and all clips are intact. Otherwise, returns a finding about them."""
     if found.header.native is None:
         return []
     reason = "they belong to all clips together, and some clips were left out"

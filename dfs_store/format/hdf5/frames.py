@@ -20,8 +20,8 @@ __all__ = ["Hdf5Rows"]
 class Hdf5Rows:
     """Rows of a contiguous dataset (see `dfs_store.format.container.RowSource`).
 
-    Thread-safe and fork-safe without a lock, which a forked process could inherit in the locked state. Reads
-    the file that was opened, even if the path has been replaced.
+    Thread-safe and fork-safe. There is no lock, because a forked process could inherit it in the locked
+    state. Rows are read from the file that was opened, even if the path has been replaced.
     """
 
     def __init__(self, path: Place, dataset: h5py.Dataset, mapped: ByteSource) -> None:
@@ -38,7 +38,7 @@ class Hdf5Rows:
         return []
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of rows, as views if the file is local."""
+        """Returns several runs of rows, which are views if the file is local."""
         assert self._file is not None
         first, size = self._offset, self._row_bytes
         found = self._file.parts([(first + start * size, first + stop * size) for start, stop in spans])

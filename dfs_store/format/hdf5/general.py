@@ -108,14 +108,14 @@ def _read(dataset: h5py.Dataset, where: str, start: int, stop: int) -> npt.NDArr
 
 
 def _check_chunk(dataset: h5py.Dataset, place: tuple[int, ...], filters: list[int], size_bytes: int) -> None:
-    # Checked first, because read_direct_chunk may use an uninitialised size for a chunk never written.
+    # Checked first, because read_direct_chunk may use an uninitialised size for an unwritten chunk.
     if dataset.id.get_chunk_info_by_coord(place).byte_offset is None:
         return  # h5py returns the fill value
     skipped, content = dataset.id.read_direct_chunk(place)
     stored = np.frombuffer(content, dtype=np.uint8)
     used = [number for bit, number in enumerate(filters) if not skipped >> bit & 1]
     compressor = next((number for number in used if number in _COMPRESSORS), None)
-    # fletcher32 appends its checksum to the compressed bytes, or to the bytes that are compressed after it.
+    # fletcher32 appends its checksum after compression, or before it, so that the checksum is compressed too.
     if _FLETCHER32 in (used if compressor is None else used[used.index(compressor) :]):
         stored = stored[: max(stored.size - _CHECKSUM_BYTES, 0)]
     elif _FLETCHER32 in used:

@@ -1,4 +1,4 @@
-"""Opens memory-mapped and remote files with h5py, which never opens a path that may have been replaced."""
+"""Lets h5py read memory-mapped and remote files, without opening paths that may have been replaced."""
 
 import io
 import math
@@ -70,7 +70,7 @@ def errors_converted(path: Place, name: str, file: ByteSource | None) -> Iterato
 
 
 class _MappedBytes(io.RawIOBase):
-    """A file object for h5py, which accepts only a path or a file object.
+    """Presents a memory-mapped or remote file to h5py as a file object.
 
     Raises:
         DamagedStoreError: the file was truncated.

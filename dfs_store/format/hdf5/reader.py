@@ -2,7 +2,7 @@
 
 h5py never opens the path. Everything is therefore read from the same file, even if the path is replaced, and
 libhdf5 cannot confuse the file with one that was opened earlier at the same path. The file is not locked
-either, because a lock would block writers, and fail on network disks that do not support locks.
+either, because a lock would block writers and would fail on network disks that do not support locks.
 """
 
 import math
@@ -126,7 +126,7 @@ class Hdf5Reader:
         return self._file, self._mapped
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether the object at a URL has been replaced. A local file stays open: False."""
+        """Returns whether the object at a URL has been replaced. False for a local file, which stays open."""
         return suspected and self._remote is not None and self._remote.was_replaced()
 
     def on_disk_bytes(self) -> int:
@@ -139,7 +139,7 @@ class Hdf5Reader:
 
 
 def _first_bytes(path: Path) -> bytes:
-    """Returns the first bytes of a regular file, or no bytes for a pipe, because reading it would block."""
+    """Returns the first bytes of a regular file, but none of a pipe, because reading it would block."""
     if not stat.S_ISREG(stat_store(path).st_mode):
         return b""
     try:

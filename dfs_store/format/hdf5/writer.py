@@ -15,7 +15,7 @@ from dfs_store.format.spec import ATTRIBUTE, FRAME_DTYPES, NATIVE, SMALL_ARRAYS
 
 __all__ = ["Hdf5Writer"]
 
-_PAGE_BYTES = 4096  # alignment of frames, so that they can be memory-mapped; image files need none
+_PAGE_BYTES = 4096  # alignment of frames, which are memory-mapped; image files need no alignment
 
 
 class Hdf5Writer:
@@ -39,7 +39,7 @@ class Hdf5Writer:
         attributes: dict[str, Any],
         native: dict[str, npt.NDArray[Any]],
     ) -> None:
-        """Writes all arrays, then the header. The arrays are on disk before the header."""
+        """Writes all arrays and flushes them to disk, then writes and flushes the header."""
         # Version 1.10 of the HDF5 format has checksums, which detect damage to its structures.
         with h5py.File(
             self._path,
@@ -61,7 +61,7 @@ class Hdf5Writer:
                 written.writelines(self._spool.pieces())
         _sync(self._path)
         with h5py.File(self._path, "r+", libver=("v110", "v110")) as file:
-            # A dataset, because tools that copy attributes (h5repack, h5py's copy) fail above 64 KiB.
+            # A dataset, because tools such as h5repack and h5py cannot copy HDF5 attributes above 64 KiB.
             file.create_dataset(ATTRIBUTE, data=np.frombuffer(canonical_json(attributes), dtype=np.uint8))
         _sync(self._path)
 
@@ -76,7 +76,7 @@ class Hdf5Writer:
         settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-        settings.set_obj_track_times(False)  # so that equal stores are equal files
+        settings.set_obj_track_times(False)  # so that equal stores produce equal files
         kind, space = h5py.h5t.py_create(self._dtype), h5py.h5s.create_simple(self._shape())
         return int(h5py.h5d.create(file.id, self._layout.name.encode(), kind, space, settings).get_offset())
 

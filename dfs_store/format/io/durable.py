@@ -1,4 +1,4 @@
-"""Writes outputs durably: next to their target, flushed to disk, and then renamed."""
+"""Writes outputs durably: they are written next to their target, flushed to disk, and then renamed."""
 
 import contextlib
 import ctypes
@@ -45,8 +45,8 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # arguments of Linux's renameat2
 class Part:
     """A hidden folder next to a target, `.NAME.TAG.partial`, for the new version of the target.
 
-    The writer keeps a file in the folder locked, so the next writer of the same target can recognise the
-    folders of dead writers, and removes them. The context manager removes the folder on exit.
+    The writer keeps a file in the folder locked, so that the next writer of the same target can recognise
+    and remove the folders of dead writers. The context manager removes the folder on exit.
 
     Attributes:
         new: unused path for the new version.
@@ -71,7 +71,7 @@ class Part:
         self.remove()
 
     def page(self, number: int) -> Path:
-        """Returns an unused path for one of several files to publish together."""
+        """Returns an unused path for one of several files that are published together."""
         return self.new.with_stem(f"new-{number}")
 
     def remove(self) -> None:
@@ -101,7 +101,7 @@ def write_durably(path: Path, content: Content) -> None:
 
 
 def write_through(path: Path, data: bytes) -> None:
-    """Writes to an existing pipe or device. Raises OSError if no process reads from a pipe."""
+    """Writes to an existing pipe or device. Raises OSError if no process reads from the pipe."""
     descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # does not wait for a reader
     try:
         os.set_blocking(descriptor, True)
@@ -129,7 +129,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def write_all_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
-    """Writes all of `data` to an open file, from an offset in bytes."""
+    """Writes all of `data` to an open file, starting at an offset in bytes."""
     left = memoryview(data)
     while left:
         written = os.pwrite(descriptor, left, offset)
@@ -204,7 +204,7 @@ def _parts_beside(target: Path) -> list[str]:
 
 
 def _clear(folder: Path, target: Path, own: re.Pattern[str]) -> bool:
-    """Removes a part if its writer is dead. Raises OSError if it is a link, or cannot be locked."""
+    """Removes a part if its writer is dead. Raises OSError if it is a link or cannot be locked."""
     with _opened_folder(folder) as descriptor:
         # A writer that has not locked its empty folder yet creates another one if it is removed.
         if os.listdir(descriptor):
@@ -239,7 +239,7 @@ def _remove_contents(folder: int, target: Path) -> None:
 
 @contextlib.contextmanager
 def _opened_folder(path: Path) -> Iterator[int]:
-    """Opens a folder, unless it is a symbolic link."""
+    """Opens a folder. Raises OSError if it is a symbolic link."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         yield descriptor
@@ -265,7 +265,7 @@ def _make_folder(target: Path) -> tuple[Path, int | None]:
 
 
 def former_outputs(path: Place) -> list[Path]:
-    """Returns the old versions that killed writers moved away from a path. Empty for a URL."""
+    """Returns the old versions that killed writers moved away from a path; none for a URL."""
     if isinstance(path, StoreURL):
         return []
     found = [path.with_name(name) / f"old{path.suffix}" for name in _parts_beside(path)]
@@ -276,7 +276,7 @@ def exchange(first: Path, second: Path) -> bool:
     """Exchanges two files or folders atomically. Returns False if the system does not support it.
 
     Raises:
-        OSError: one of them does not exist, or may not be moved.
+        OSError: one of them does not exist, or cannot be moved.
     """
     renameat2 = getattr(_libc(), "renameat2", None)
     if renameat2 is None:
@@ -295,7 +295,7 @@ def _libc() -> ctypes.CDLL:
 
 
 def rename_new(new: Path, target: Path) -> None:
-    """Renames without replacing anything.
+    """Renames a file or folder, but never replaces anything.
 
     Raises:
         OSError: renaming failed, for example because the target was created in the meantime.
@@ -306,7 +306,7 @@ def rename_new(new: Path, target: Path) -> None:
     try:
         os.link(new, target)
     except OSError as error:
-        # Without hard links (FAT, some network mounts), another process may write between test and rename.
+        # Without hard links (FAT, some network mounts), the target may be created before the rename.
         if error.errno not in _NO_HARD_LINKS:
             raise
         if os.path.lexists(target):

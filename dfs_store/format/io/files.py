@@ -1,4 +1,4 @@
-"""Reads the files of possibly malicious stores: regular files inside the store, never past their end.
+"""Reads the files of possibly malicious stores: only regular files inside the store, never past their end.
 
 All readers use a `ByteSource`: a memory-mapped file, a member of an archive, or a remote object.
 """
@@ -71,7 +71,7 @@ def stat_store(place: Path) -> os.stat_result:
 
 
 class ByteSource:
-    """The bytes of one local or remote file. Arrays are (n,) uint8 and read-only.
+    """The bytes of one local or remote file. Returned arrays are (n,) uint8 and read-only.
 
     Attributes:
         size_bytes: size of the file.
@@ -91,7 +91,7 @@ class ByteSource:
         raise NotImplementedError
 
     def part(self, start: int, stop: int) -> Bytes:
-        """Returns bytes start..stop. Remote blocks are cached until `forget`. See `parts` for errors."""
+        """Returns bytes start..stop, and caches remote ones until `forget`. Raises the errors of `parts`."""
         return self.parts([(start, stop)])[0]
 
     def bytes(self) -> Bytes:
@@ -119,7 +119,7 @@ def inside(root: str, relative: str) -> tuple[str, int]:
     """
     path = os.path.join(root, relative)
     try:
-        # Component by component, because realpath would take most of the time needed to open a store.
+        # Checked component by component, because realpath would take most of the time needed to open a store.
         step, linked = root, False
         for part in relative.split("/"):
             step = os.path.join(step, part)
@@ -251,12 +251,12 @@ class Window(ByteSource):
         return self._source.part(self._start + start, self._start + stop)
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
-        """Returns ranges of the window."""
+        """Returns several ranges of the window."""
         return [self.part(*span) for span in spans]
 
 
 def folder_size_bytes(root: Path) -> int:
-    """Returns the total size of all files below a folder. Links are not followed."""
+    """Returns the total size in bytes of all files below a folder. Links are not followed."""
     total = 0
     for folder, _, names in os.walk(root):
         total += sum(os.lstat(os.path.join(folder, name)).st_size for name in names)

@@ -1,4 +1,4 @@
-"""Recognises Git LFS pointers, which a clone contains instead of large files until those are fetched."""
+"""Recognises Git LFS pointers, which a clone contains instead of large files until they are fetched."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Recognises intact and damaged stores, which may be overwritten."""
+"""Recognises stores, intact or damaged, because nothing else may be overwritten."""
 
 import re
 from collections.abc import Iterable
@@ -8,15 +8,15 @@ from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, NATIVE, SMALL_ARRAYS
 
 __all__ = ["NAMES_IN_A_FILE", "header_is_ours", "names_are_ours"]
 
-# An HDF5 or zip file that contains none of them is not a store. A zip archive may compress the header, but
-# not the names of its files.
+# An HDF5 or zip file that contains none of these names is not a store. A zip archive may compress the header,
+# but not the names of its files.
 NAMES_IN_A_FILE = tuple(name.encode() for name in (ATTRIBUTE, f"{FRAMES}/", f"{CODED}/"))
 _ARRAYS = "|".join((FRAMES, CODED, *SMALL_ARRAYS, rf"{NATIVE}(/\w+)?"))
 _OWN_NAME = re.compile(rf"{ZARR_JSON}|({_ARRAYS})(/({ZARR_JSON}|c[./\d]*))?")
 
 
 def header_is_ours(text: bytes) -> bool:
-    """Returns whether the root zarr.json of a folder has the header of a store."""
+    """Returns whether the text of a folder's zarr.json contains the header of a store."""
     try:
         root = parse_json(text)
     except ValueError:
@@ -26,5 +26,5 @@ def header_is_ours(text: bytes) -> bool:
 
 
 def names_are_ours(names: Iterable[str]) -> bool:
-    """Returns whether the names of all these files and folders occur in a Zarr store."""
+    """Returns whether all names of files and folders are names that a Zarr store may contain."""
     return all(map(_OWN_NAME.fullmatch, names))

@@ -1,4 +1,4 @@
-"""Distinguishes local paths from URLs that fsspec opens, and hides the secrets of URLs.
+"""Distinguishes local paths from URLs that fsspec opens, and hides secrets in URLs.
 
 `pathlib` turns `s3://bucket` into `s3:/bucket`, so functions that take the path of a store call `locate`
 instead of `Path`.
@@ -81,7 +81,7 @@ def locate(path: str | os.PathLike[str]) -> Place:
 
 
 def shown_place(path: str | os.PathLike[str]) -> str:
-    """Returns a path or URL as text for output and records, without the secrets of a URL."""
+    """Returns a path or URL as text for output and records, without secrets in a URL."""
     place = locate(path)
     return str(place) if isinstance(place, StoreURL) else os.fspath(path)
 
@@ -100,7 +100,7 @@ def collapsed_url(place: Place) -> str:
 def local_beside(out: str | os.PathLike[str], ending: str = "") -> Path:
     """Returns the local path of a file that belongs to an output, such as a checkpoint, lock or result.
 
-    The path is that of the output followed by `ending`. If the output is a URL, the file is in the working
+    The path is the output's path followed by `ending`. If the output is a URL, the file is in the working
     directory, and its name contains a hash of the URL.
     """
     place = locate(out)

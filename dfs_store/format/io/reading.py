@@ -1,4 +1,4 @@
-"""Reads small files at once, and the JSON in them, even if their content is malicious.
+"""Reads small files, and the JSON in them, safely even if their content is malicious.
 
 Files that the user did not name (results beside a store, entries of a cache, checkpoints) must be regular
 files, because opening a pipe would block. Files that the user named may be pipes, such as `--config <(...)`,
@@ -27,9 +27,9 @@ _OPEN = re.compile(r"/dev/(stdin|fd/(\d+))|/proc/self/fd/(\d+)")
 def open_found(
     path: str | os.PathLike[str], most_bytes: int | None = None, *, follow: bool = True
 ) -> BinaryIO:
-    """Opens a file that the user did not name, for reading. The caller closes it.
+    """Opens, for reading, a file that the user did not name. The caller must close it.
 
-    The checks apply to the opened file, since a different file may have replaced it at the path.
+    The checks apply to the opened file, because the file at the path may have been replaced since.
 
     Args:
         path: path of the file.
@@ -65,7 +65,7 @@ def read_named(path: str | os.PathLike[str], most_bytes: int, seconds: float = _
         seconds: time limit for reading from a pipe, in seconds.
 
     Raises:
-        OSError: the path does not exist, is a folder, exceeds the size limit, or does not end in time.
+        OSError: the path does not exist, is a folder, exceeds the size limit, or takes too long to read.
     """
     already = _OPEN.fullmatch(os.fspath(path))
     if already:  # opening a pipe again would block if its writer has ended

@@ -1,7 +1,7 @@
 """Reads objects and ranges of bytes from a server through fsspec, many at once.
 
-This is the only module that reads with fsspec, and it converts fsspec's errors to dfs-store's. A forked
-process reconnects, since neither sockets nor event loops survive a fork.
+fsspec's errors are converted to dfs-store errors. A forked process reconnects, because neither sockets nor
+event loops survive a fork.
 """
 
 import os
@@ -34,16 +34,16 @@ from dfs_store.format.io.remote_http import PARTIAL, WHOLE, Answer, Range, ask
 
 __all__ = ["Remote", "Want"]
 
-# Name of an object, start and stop. If stop is None, the last -start bytes.
+# Name of an object, start and stop in bytes. If stop is None, the piece is the last -start bytes.
 Piece = tuple[str, int, int | None]
 
-# Reading a gap of this size costs less than another request.
+# Reading a gap of up to this size takes less time than another request.
 _MERGED_GAP_BYTES = 64 * 2**10
-# Largest request, so that a long range uses several connections.
+# Size of the largest request. Longer ranges are split, so that they use several connections.
 _REQUEST_BYTES = 16 * 2**20
 _MARKS = ("ETag", "LastModified", "mtime", "created")
 _PROBE_BYTES = 8
-_SMALL_BYTES = 64 * 2**20  # limit for all objects from a web server that does not support ranges
+_SMALL_BYTES = 64 * 2**20  # total size limit of objects from a web server that does not support ranges
 
 
 class Want(NamedTuple):
@@ -77,11 +77,11 @@ class Remote:
         return self._system
 
     def path(self, name: str = "") -> str:
-        """Returns fsspec's path of an object."""
+        """Returns the path of an object in fsspec."""
         return f"{self._root}/{name}" if name else self._root
 
     def where(self, name: str = "") -> str:
-        """Returns the name of an object in error messages."""
+        """Returns the URL of an object, for error messages."""
         return f"{self.place}/{name}" if name else str(self.place)
 
     @property
@@ -126,7 +126,7 @@ class Remote:
         return size
 
     def sizes(self, names: Sequence[str] | None = None) -> list[int]:
-        """Returns the sizes in bytes of objects below the URL, or of all of them if `names` is None."""
+        """Returns the sizes in bytes of the named objects below the URL, or of all if `names` is None."""
         with self.errors_converted():
             self.system.invalidate_cache()
             if names is None:
@@ -134,7 +134,7 @@ class Remote:
             return [int(size) for size in self.system.sizes([self.path(name) for name in names])]
 
     def any_below(self, name: str) -> bool:
-        """Returns whether any object exists below a name."""
+        """Returns whether any object exists below a name. False if the server cannot list objects."""
         with self.errors_converted(name):
             self.system.invalidate_cache()
             return bool(self.lists and self.system.find(self.path(name), maxdepth=2))
@@ -151,7 +151,7 @@ class Remote:
         return self._ask([(name, -count_bytes, None) for name in names])
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
-        """Returns ranges of objects, read-only. Adjacent ranges are merged; all requests are sent at once.
+        """Returns ranges of objects, read-only. Merges adjacent ranges, and sends all requests at once.
 
         Raises:
             DamagedStoreError: an object is missing, or too short.
@@ -215,7 +215,7 @@ class Remote:
         return found
 
     def _ask_for_bodies(self, pieces: Sequence[Piece]) -> list[bytes | None]:
-        """Requests ranges from a plain web server. Small objects that it only sends whole are cached."""
+        """Requests ranges from a plain web server. Caches small objects that it sends only as a whole."""
         kept = self._whole
         wanted = [piece for piece in pieces if piece[0] not in kept]
         answers = iter(self._ask_web(wanted, _SMALL_BYTES - sum(map(len, kept.values()))))
@@ -273,7 +273,7 @@ class Remote:
             raise self.error(error, name) from error
 
     def error(self, error: BaseException, name: str = "") -> DFSError:
-        """Converts an error that fsspec raised while reading to a dfs-store error."""
+        """Converts an error that fsspec raised during a read to a dfs-store error."""
         where = self.where(name)
         cause = error.__cause__
         if isinstance(error, FileNotFoundError) and cause is not None and seems_missing(cause):

@@ -26,7 +26,7 @@ class RemoteFile(ByteSource):
         self._blocks: dict[int, Bytes] = {}
 
     def part(self, start: int, stop: int) -> Bytes:
-        """Returns bytes start..stop as a read-only buffer; blocks are cached until `forget` is called.
+        """Returns bytes start..stop as a read-only array; blocks are cached until `forget` is called.
 
         Raises:
             DamagedStoreError: the file is too short.

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 __all__ = ["PARTIAL", "WHOLE", "Answer", "Range", "ask"]
 
 WHOLE, PARTIAL = 200, 206
-_BUSY, _WAITS_SECONDS = (429, 500, 502, 503, 504), (0.5, 2.0)  # retried after each wait
+_BUSY, _WAITS_SECONDS = (429, 500, 502, 503, 504), (0.5, 2.0)  # statuses to retry, after these waits
 _SILENCE_SECONDS = 60.0  # fsspec would wait for five minutes
-_AT_ONCE = 64  # a request's time limit starts before a connection is free
+_AT_ONCE = 64  # requests; the time limit of a request starts before a connection is free
 _MARKS = ("ETag", "Last-Modified")
 _READ_BYTES = 2**20
 
@@ -33,7 +33,7 @@ class Answer(NamedTuple):
         status: HTTP status code.
         size_bytes: size of the whole object; None if unknown.
         marks: headers that change when the object is replaced.
-        body: the range, or the whole object; None if it was not read.
+        body: content of the range, or of the whole object; None if it was not read.
     """
 
     status: int
@@ -47,7 +47,7 @@ def ask(system: Any, ranges: Sequence[Range], most_bytes: int) -> list[Answer | 
 
     Args:
         system: the fsspec file system.
-        ranges: the ranges.
+        ranges: the ranges to request.
         most_bytes: size in bytes of the largest object to read whole if the server does not support ranges.
 
     Returns:
@@ -81,9 +81,8 @@ async def _get(system: Any, session: Any, wanted: Range, most_bytes: int) -> Ans
         try:
             answer = await _get_once(system, session, wanted, most_bytes)
         except lost as error:
-            if isinstance(
-                error, aiohttp.ClientConnectorError
-            ):  # a wrong name, port or certificate will stay so
+            # With a wrong name, port or certificate, another attempt would fail as well.
+            if isinstance(error, aiohttp.ClientConnectorError):
                 raise
         else:
             if answer.status not in _BUSY:

@@ -1,7 +1,7 @@
-"""Writes a store to a URL: first to a local folder, which is uploaded when complete, its root last.
+"""Writes a store to a local folder first, and uploads it to a URL when it is complete, its root last.
 
 Object stores replace single objects atomically, but nothing larger. An HDF5 file or a zip archive is
-therefore replaced atomically. A Zarr store is complete once its zarr.json exists, which is uploaded last. To
+therefore replaced atomically. A Zarr store is complete once its zarr.json, which is uploaded last, exists. To
 replace a Zarr store, the new one is uploaded next to it, and the server then copies the new store over the
 old one. During the copy, there is no store at the URL. If the copy fails, the new store remains next to the
 URL.
@@ -27,7 +27,7 @@ from dfs_store.format.spec import MAX_HEADER_BYTES, ZARR_JSON
 
 __all__ = ["RemoteTransaction", "check_remote_output"]
 
-# An object beside the arrays of a new store during the upload, so that only one of two writers continues.
+# An object next to the arrays of a new store during its upload, so that only one of two writers continues.
 _CLAIM = ".writing"
 _COMPARED_BYTES = 2**20
 _ENDS_BYTES = 2**20
@@ -41,7 +41,7 @@ def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
 
     Raises:
         OutputExistsError: something exists at the URL, and `overwrite` is False or it is not a store.
-        OutputNotWritableError: the bucket does not exist, or the server refuses to write.
+        OutputNotWritableError: the bucket does not exist, or the server rejects the write.
         StoreUnreachableError: the server does not respond.
     """
     remote = Remote(place)
@@ -91,7 +91,7 @@ def _is_replaceable(remote: Remote, there: dict[str, Any]) -> bool:
 
 
 def _is_store_object(remote: Remote, size_bytes: int) -> bool:
-    """Returns whether an object is empty, or contains a name from a store near its start or end."""
+    """Returns whether an object is empty, or contains one of `NAMES_IN_A_FILE` near its start or end."""
     if size_bytes == 0:
         return True
     start, end = (
@@ -149,7 +149,7 @@ class RemoteTransaction:
         return f"{self.shown} (written first to {self._spool or tempfile.gettempdir()}; see TMPDIR)"
 
     def begin(self) -> Path:
-        """Returns an unused local path. Raises OutputNotWritableError if there is none."""
+        """Returns an unused local path. Raises OutputNotWritableError if none can be created."""
         try:
             self._spool = Path(tempfile.mkdtemp(prefix="dfs-store-"))
         except OSError as error:
@@ -164,7 +164,7 @@ class RemoteTransaction:
 
         Raises:
             OutputExistsError: another process wrote to the URL first.
-            OutputNotWritableError: the server refuses to write.
+            OutputNotWritableError: the server rejects the write.
             StoreUnreachableError: the server does not respond.
         """
         assert self._spool is not None
@@ -182,7 +182,7 @@ class RemoteTransaction:
                 else:
                     self._claim(self._spool / _CLAIM)
                     self._put_folder(new, names, self._remote.path())
-                    with contextlib.suppress(Exception):  # readers ignore it
+                    with contextlib.suppress(Exception):  # readers ignore the claim
                         self._remote.system.rm_file(f"{self._remote.path()}/{_CLAIM}")
         self._uploaded = []
         self._remove_spool()
@@ -214,7 +214,7 @@ class RemoteTransaction:
         self._uploaded = [claim]
 
     def _put_new(self, file: Path, target: str) -> None:
-        """Uploads an object. Without `overwrite`, fails if it exists and the server can check this."""
+        """Uploads an object. Without `overwrite`, fails if it exists and the server supports this check."""
         system = self._remote.system
         if not self._overwrite:
             try:

@@ -14,7 +14,7 @@ _PIECE_BYTES = 16 * 2**20
 
 
 class Spool:
-    """A temporary file of bytes, which are later copied to their place.
+    """A temporary file whose bytes are later copied to the new store.
 
     Args:
         path: path of the file, which must not exist.

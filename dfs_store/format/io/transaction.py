@@ -27,7 +27,8 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pl
     """Checks, before any work is done, that a store can be written to `path`.
 
     With `overwrite`, a folder may be replaced if it has the header of a store, or if it contains only files
-    that are named like a store's files. A file may be replaced if it contains the name of the header.
+    that are named like a store's files. A file may be replaced if it is empty, or contains the name of the
+    header or of the large array.
 
     Returns:
         The path with links resolved, so that a link to another disk is kept, or the URL.
@@ -65,7 +66,7 @@ def check_local_output(
     Args:
         shown: the path.
         is_ours: function that returns whether an existing output may be replaced.
-        otherwise: description of an output that may not be replaced, for error messages: "not a store".
+        otherwise: description of an output that may not be replaced, as in "not a store".
         overwrite: whether to replace an existing output.
 
     Returns:
@@ -101,7 +102,7 @@ def check_local_output(
 
 
 def _is_store_file(target: Path) -> bool:
-    """Returns whether a file is an intact or damaged store: it is empty, or contains a store's name."""
+    """Returns whether a file may be a store, even a damaged one: empty, or with one of `NAMES_IN_A_FILE`."""
     if not target.is_file():
         return False
     with target.open("rb") as file:
@@ -127,14 +128,15 @@ class Transaction:
     """Publishes a file or folder at its path completely or not at all.
 
     `begin` returns the path to write to, `commit` publishes the output, and `abort` removes it. With
-    `overwrite`, the path always contains the old or the new output. If the system cannot exchange two folders
-    atomically, the old one is moved away for a moment; after a power failure, the next writer restores it.
+    `overwrite`, the path contains the old or the new output at any time, unless the system cannot exchange
+    two folders atomically. Then, the old one is moved away first, and restored by the next writer after a
+    power failure.
 
     Args:
         path: path of the output.
         overwrite: whether to replace an existing output.
-        check: called with `path` and `overwrite`; returns the path with links resolved, or raises an error.
-            Defaults to the check for stores.
+        check: function that checks `path`, given `overwrite`, and returns it with links resolved. Defaults to
+            the check for stores.
     """
 
     def __init__(
@@ -146,7 +148,7 @@ class Transaction:
         self._part: Part | None = None
 
     def begin(self) -> Path:
-        """Returns an unused path on the same disk. `commit` and `abort` remove it.
+        """Returns an unused path on the disk of the output. `commit` and `abort` remove it.
 
         Raises:
             OutputNotWritableError, DiskFullError: the path cannot be created.
@@ -164,7 +166,7 @@ class Transaction:
 
     @property
     def written_to(self) -> str:
-        """The path that is written to, for error messages."""
+        """Path of the output, for error messages."""
         return str(self.shown)
 
     def commit(self) -> None:
@@ -201,7 +203,7 @@ class Transaction:
         elif not part.new.is_dir() and not self._target.is_dir():
             os.replace(part.new, self._target)
         else:
-            os.rename(self._target, part.old)  # restored by the part if it is not replaced
+            os.rename(self._target, part.old)  # the part restores it if the next rename fails
             rename_new(part.new, self._target)
 
     def abort(self) -> None:

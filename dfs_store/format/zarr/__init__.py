@@ -1,1 +1,1 @@
-"""The Zarr v3 container: a local folder, an archive, or a folder on a server."""
+"""The Zarr v3 container: a local folder, a zip archive, or a folder on a server."""

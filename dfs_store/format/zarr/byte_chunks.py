@@ -16,7 +16,7 @@ __all__ = ["ByteChunks"]
 
 
 class ByteChunks:
-    """The bytes of an array (see `dfs_store.format.container.RowSource`). Thread-safe and fork-safe."""
+    """The bytes of coded_frames (see `dfs_store.format.container.RowSource`). Thread-safe and fork-safe."""
 
     dtype = "uint8"
 
@@ -26,7 +26,7 @@ class ByteChunks:
         self._files, self._name, self._length = files, name, about.byte_chunk
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Checks the size of every chunk's file. In a remote store, does so only if `thorough` is set."""
+        """Returns a problem for each chunk file with a wrong size; for a remote store, only if `thorough`."""
         found = []
         for chunk in range(-(-self.shape[0] // self._length)):
             file = self.file_of(chunk * self._length)

@@ -20,7 +20,7 @@ class ZarrFiles:
     place: Place
 
     def where(self, name: str) -> str:
-        """Returns the name of a file in error messages."""
+        """Returns the path or URL of a file, for error messages."""
         return f"{self.place}/{name}"
 
     def has(self, name: str) -> bool:
@@ -32,7 +32,7 @@ class ZarrFiles:
         raise NotImplementedError
 
     def content(self, name: str, size_bytes: int) -> bytes:
-        """Returns the content of a file of known size. Raises DamagedStoreError, see `size_of`."""
+        """Returns the content of a file of known size. Raises the errors of `size_of`."""
         raise NotImplementedError
 
     def read(self, name: str, limit_bytes: int) -> bytes:
@@ -45,10 +45,11 @@ class ZarrFiles:
         return self.content(name, size)
 
     def read_exactly(self, name: str, size_bytes: int, claim: str) -> bytes:
-        """Returns the content of a file of exactly `size_bytes`. Allocates no memory for other sizes.
+        """Returns a file's content. Checks that it has exactly `size_bytes` before allocating memory.
 
         Raises:
-            DamagedStoreError: the file is missing or has a different size; the message contains the `claim`.
+            DamagedStoreError: the file is missing or has a different size. The message includes `claim`,
+                which says what needs `size_bytes`.
         """
         size = self.size_of(name)
         if size != size_bytes:
@@ -58,11 +59,11 @@ class ZarrFiles:
         return self.content(name, size)
 
     def mapped(self, name: str) -> ByteSource:
-        """Opens a file without reading it. Raises DamagedStoreError, see `size_of`."""
+        """Opens a file without reading it. Raises the errors of `size_of`."""
         raise NotImplementedError
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
-        """Returns ranges of files, read-only. Raises DamagedStoreError if a file is too short."""
+        """Returns ranges of files as read-only arrays. Raises DamagedStoreError if a file is too short."""
         raise NotImplementedError
 
     def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
@@ -74,15 +75,15 @@ class ZarrFiles:
         raise NotImplementedError
 
     def total_bytes(self, names: Sequence[str]) -> int:
-        """Returns the total size in bytes of all files, or of the named files if files cannot be listed."""
+        """Returns the total size in bytes of all files, or of `names` if the server cannot list files."""
         raise NotImplementedError
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether the store has been replaced. Sends a request only if `suspected`."""
+        """Returns whether the store has been replaced. Sends a request only if `suspected` is set."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Clears the cache that is used while a store is opened. Later reads reopen files."""
+        """Clears the cache that is used while a store is being opened. Files can still be read."""
 
     def release(self) -> None:
         """Closes all files, including those that `gather` and `check_size` keep open."""
@@ -90,18 +91,18 @@ class ZarrFiles:
 
 
 class RemoteZarrFiles(ZarrFiles):
-    """Reads files on a server. Requests are slow, so many are sent at once."""
+    """Reads files on a server. Sends many requests at once, because each one is slow."""
 
     def prefetch(self, limits: Sequence[tuple[str, int]]) -> None:
         """Requests the files that will be read next, each up to a size limit in bytes, all at once."""
         raise NotImplementedError
 
     def tails(self, names: Sequence[str], count_bytes: int) -> list[bytes | None]:
-        """Returns the last `count_bytes` of each file, or None if it is missing."""
+        """Returns the last `count_bytes` of each file, or None if the file is missing."""
         raise NotImplementedError
 
     def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
-        """Checks a file's size if `thorough` is set, since this requires a request."""
+        """Checks a file's size, but only if `thorough` is set, because this requires requests."""
         if not thorough:
             return
         if self.tails([name], 1)[0] is None:

@@ -46,7 +46,7 @@ class FolderFiles(ZarrFiles):
         return read_at(inside(self._root, name)[0], 0, size_bytes)
 
     def mapped(self, name: str) -> MappedFile:
-        """Memory-maps a file. Raises DamagedStoreError, see `dfs_store.format.io.files.inside`."""
+        """Memory-maps a file. Raises the errors of `dfs_store.format.io.files.inside`."""
         file, size = inside(self._root, name)
         mapped = MappedFile(file)
         if mapped.size_bytes != size:
@@ -58,7 +58,7 @@ class FolderFiles(ZarrFiles):
         return [self._mapped(want.name).part(want.start, want.stop) for want in wants]
 
     def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
-        """Memory-maps a file for `gather`, and checks its size."""
+        """Memory-maps a file, which `gather` will read, and checks its size."""
         if (found := self._mapped(name).size_bytes) != size_bytes:
             raise DamagedStoreError(
                 f"{self.where(name)}: a chunk must have {size_bytes:,} bytes, but the file has {found:,}"

@@ -22,8 +22,8 @@ class ZarrFrames:
     """Frames of the array key_frames (see `dfs_store.format.container.RowSource`).
 
     In a local store, indexes are checked on opening, and frames are memory-mapped. In a remote store, an
-    index is read with the first frame of its shard, because it needs a request. Thread-safe and fork-safe
-    without a lock, which a forked process could inherit in the locked state.
+    index is read with the first frame of its shard, because reading it needs a request. Thread-safe and
+    fork-safe. There is no lock, because a forked process could inherit it in the locked state.
 
     `remote` is the same object as `files` if the store is on a server, otherwise None.
     """
@@ -40,7 +40,7 @@ class ZarrFrames:
         self._indexes: dict[int, ShardIndex] = {}
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Checks the file and index of every shard. In a remote store, does so only if `thorough` is set."""
+        """Returns a problem for each damaged shard or index; for a remote store, only if `thorough`."""
         if self._remote is not None and not thorough:
             return []
         found = []
@@ -82,7 +82,7 @@ class ZarrFrames:
         return range(start // self._length, (stop - 1) // self._length + 1)
 
     def _wants(self, start: int, stop: int) -> list[Want]:
-        """Returns the bytes of frames start..stop: one range per shard, or per frame if out of order."""
+        """Returns the byte ranges of frames start..stop: one per shard, or one per frame if not in order."""
         wants = []
         for shard in self._shards(start, stop):
             index, name, size = self._indexes[shard], self._file(shard), self._frame_bytes

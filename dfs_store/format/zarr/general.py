@@ -41,12 +41,12 @@ _COMPRESSORS = ("zstd", "gzip", "blosc")
 _MOST_CODECS = 16
 _CHECKSUM_BYTES = 4
 _INDEX_ENTRY_BYTES = 16
-_MOST_KEPT = 256  # memory-mapped files of chunks; each needs a file descriptor
+_MOST_KEPT = 256  # maximum number of memory-mapped chunk files, which need a file descriptor each
 _MOST_INNER_CHUNKS = 2**20
-# The stored sizes of remote chunks are unknown, so they are limited to this multiple of the full size.
+# The stored size of a remote chunk is unknown. Its limit is this multiple of the full size, plus a constant.
 _STORED_LIMIT = 2
 _STORED_EXTRA_BYTES = 64 * 2**10
-_SHOWN = 300  # characters shown of an error of zarr-python, which may quote what it has read
+_SHOWN = 300  # maximum number of characters shown of a zarr-python error, which may quote data
 # Errors that zarr-python raises for metadata or chunks that it cannot read.
 _ERRORS = (ValueError, TypeError, LookupError, RuntimeError, ArithmeticError, AssertionError, AttributeError)
 
@@ -83,7 +83,7 @@ def open_general_rows(
     check_rows(where, name, about.shape, about.dtype)
     layout = _Layout(about, where)
     check_row_chunks(where, about.shape, layout.chunks, layout.itemsize)
-    # Memory-mapped now, so that later reads are from this store even if the path is replaced.
+    # Memory-mapped now, so that later reads use this store even if the path is replaced.
     kept = files.mapped_below(name, _MOST_KEPT) if isinstance(files, FolderFiles) else {}
     array = layout.open(_Objects(files, remote, layout, kept), name)
 
@@ -139,11 +139,11 @@ def _shown(error: Exception) -> str:
 
 
 class _Layout:
-    """Checks the layout of an array, and builds zarr-python's metadata with limited codecs.
+    """Checks the layout of an array, and builds zarr-python's metadata with size-limited codecs.
 
     Attributes:
         chunks: shape of a chunk, which is decompressed as a whole.
-        files: shape of the content of one file.
+        files: shape of the part of the array in one file.
         metadata: metadata for zarr-python.
 
     Raises:
@@ -188,7 +188,7 @@ class _Layout:
         return math.prod(-(-side // chunk) for side, chunk in zip(self.files, self.chunks, strict=True))
 
     def stored_limit(self, *, whole: bool) -> int:
-        """Returns the size limit in bytes of a `whole` remote file, or of a chunk in it."""
+        """Returns the size limit in bytes of a remote file if `whole` is set, otherwise of a chunk in it."""
         size_bytes = math.prod(self.files if whole else self.chunks) * self.itemsize
         return _STORED_LIMIT * size_bytes + _STORED_EXTRA_BYTES + self.index_bytes
 
@@ -197,7 +197,7 @@ class _Layout:
         return parse_sides(sides, self._where, "chunk_shape")
 
     def _codecs(self, listed: object, *, sharded: bool = False) -> list[Codec]:
-        """Returns zarr-python's codecs for the metadata, with limited codecs instead of compressors."""
+        """Returns zarr-python's codecs for the metadata, with compressors replaced by size-limited codecs."""
         named = _named(listed, self._where)
         names = [name for name, _ in named]
         if sharded and names == ["sharding_indexed"]:
@@ -245,7 +245,7 @@ class _Layout:
 
 
 def _named(listed: object, where: str) -> list[tuple[str, dict[str, Any]]]:
-    """Returns codecs as (name, configuration). Zarr also allows the name alone."""
+    """Returns the listed codecs as (name, configuration). Zarr also allows a name alone."""
     found = []
     for codec in listed if isinstance(listed, list) and 0 < len(listed) <= _MOST_CODECS else [None]:
         full = {"name": codec} if isinstance(codec, str) else codec
@@ -292,7 +292,7 @@ class _Objects(MemoryStore):
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Returns a file or part of a file; None if the file does not exist."""
+        """Returns a file, or a range of it; None if the file does not exist."""
         prototype = prototype or default_buffer_prototype()
         if self._remote is None:
             data = self._part_of_map(key, byte_range)

@@ -1,7 +1,7 @@
 """Writes Zarr v3 metadata, and checks whether an array has dfs-store's layout.
 
-In this layout, a small array is one uncompressed chunk, coded_frames has several, and key_frames is sharded,
-with one frame per inner chunk. `dfs_store.format.zarr.general` reads any other layout.
+In this layout, a small array is one uncompressed chunk, coded_frames has several such chunks, and key_frames
+is sharded, with one frame per inner chunk. `dfs_store.format.zarr.general` reads any other layout.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 _MAX_SIDE = 2**62
-# dfs-store writes larger chunks of bytes, or only one. Chunks of one byte would each need a file or request.
+# dfs-store writes longer chunks, or a single one. Every one-byte chunk would need its own file and request.
 _MIN_BYTE_CHUNK = 2**20
 _INDEX_CODECS = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
 _COMPRESSORS = {
@@ -100,7 +100,7 @@ def group_metadata(
 def parse_consolidated(root: Any) -> dict[str, bytes]:  # noqa: ANN401 - any JSON
     """Returns the zarr.json of every array in a group's consolidated metadata, as canonical JSON by name.
 
-    Returns {} if the group has no such metadata, or metadata of an unknown form.
+    Returns {} if the group has no consolidated metadata, or has them in an unknown form.
     """
     about = root.get("consolidated_metadata") if isinstance(root, dict) else None
     metadata = about.get("metadata") if isinstance(about, dict) and about.get("kind") == "inline" else None
@@ -164,7 +164,7 @@ def parse_array(text: bytes, where: str) -> ArrayMetadata:
 
 
 def parse_sides(value: object, where: str, what: str) -> tuple[int, ...]:
-    """Returns a list of sizes as a tuple. Raises DamagedStoreError about `what` if the list is invalid."""
+    """Returns a list of sizes as a tuple. Raises DamagedStoreError, which names `what`, if it is invalid."""
     if isinstance(value, list) and 1 <= len(value) <= MAX_SIDES:
         sides = [side for side in value if type(side) is int and 0 <= side <= _MAX_SIDE]
         if len(sides) == len(value):
@@ -182,8 +182,8 @@ def _metadata(
         "data_type": dtype,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunk_shape)}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
-        # A value that no whole chunk has. So a lost chunk is noticed, and a copy by zarr-python, which omits
-        # chunks that contain only the fill value, is complete.
+        # No chunk contains only this value. Therefore, lost chunks are detected, and zarr-python, which omits
+        # chunks that contain only the fill value, copies all chunks.
         "fill_value": _fill_value(dtype),
         "codecs": codecs,
         "attributes": {},

@@ -50,7 +50,7 @@ class ZarrReader:
             raise NotAStoreError(f"{self.path} contains no zarr.json, so it is not a Zarr v3 store")
 
     def attributes(self) -> Any:  # noqa: ANN401 - any JSON
-        """Returns the parsed root attribute."""
+        """Returns the parsed header, an attribute of the root group."""
         text = self._files.read(ZARR_JSON, MAX_HEADER_BYTES)
         try:
             root = parse_json(text)
@@ -108,7 +108,7 @@ class ZarrReader:
         return ZarrFrames(self._files, about, self._remote)
 
     def close(self) -> None:
-        """Discards prefetched files. Later reads reopen files."""
+        """Discards prefetched files. Later reads request them again."""
         self._files.close()
 
     def was_replaced(self, *, suspected: bool) -> bool:
@@ -116,13 +116,13 @@ class ZarrReader:
         return self._files.was_replaced(suspected=suspected)
 
     def on_disk_bytes(self) -> int:
-        """Returns the total size in bytes of all files, or of known files if the server cannot list them."""
+        """Returns the total size in bytes of all files, or of known files if the server cannot list files."""
         return self._files.total_bytes(self._own_files() if self._remote is not None else [])
 
     def consolidated_problems(self) -> list[str]:
-        """Returns where the consolidated metadata of a remote store differ from the arrays' own metadata.
+        """Returns a message for each array in a remote store whose consolidated metadata differ from its own.
 
-        In a local store, the two are compared when an array is read.
+        In a local store, they are compared when an array is read.
         """
         if self._remote is None:
             return []
@@ -164,7 +164,7 @@ class ZarrReader:
         return self._files.read(file, MAX_HEADER_BYTES) if self._files.has(file) else None
 
     def _prefetch(self, files: RemoteZarrFiles) -> None:
-        """Requests everything that opening reads: small arrays, and metadata unless they are consolidated."""
+        """Requests what opening a store reads: small arrays, and metadata unless they are consolidated."""
         metadata = self._repeated
         if not metadata:
             texts = {name: f"{name}/{ZARR_JSON}" for name in (*_LARGE, *SMALL_ARRAYS)}

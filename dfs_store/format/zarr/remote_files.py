@@ -46,7 +46,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
         return data
 
     def read_exactly(self, name: str, size_bytes: int, claim: str) -> bytes:
-        """Returns the content of a file of exactly `size_bytes`. Raises DamagedStoreError if it differs."""
+        """Returns the content of a file. Raises DamagedStoreError if its size is not exactly `size_bytes`."""
         data = self._take(name, size_bytes + 1)
         if len(data) != size_bytes:
             real = f"{len(data):,}" if len(data) < size_bytes else "more"
@@ -60,19 +60,19 @@ class RemoteFolderFiles(RemoteZarrFiles):
         self._kept.update(zip((name for name, _ in limits), self._remote.starts(list(limits)), strict=True))
 
     def tails(self, names: Sequence[str], count_bytes: int) -> list[bytes | None]:
-        """Returns the last `count_bytes` of each file, or None if it is missing."""
+        """Returns the last `count_bytes` of each file, or None if the file is missing."""
         return self._remote.tails(names, count_bytes)
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
-        """Returns ranges of files, read-only. Raises DamagedStoreError if a file is too short."""
+        """Returns ranges of files as read-only arrays. Raises DamagedStoreError if a file is too short."""
         return self._remote.gather(wants)
 
     def total_bytes(self, names: Sequence[str]) -> int:
-        """Returns the total size in bytes of all files, or of the named files if files cannot be listed."""
+        """Returns the total size in bytes of all files, or of `names` if the server cannot list files."""
         return sum(self._remote.sizes(None if self._remote.lists else names))
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether the zarr.json at the URL has been replaced. Sends a request only if `suspected`."""
+        """Returns whether the zarr.json was replaced. Sends a request only if `suspected` is set."""
         return suspected and self._request_root() != self._root
 
     def close(self) -> None:

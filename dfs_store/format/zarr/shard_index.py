@@ -17,7 +17,7 @@ _NO_END = 2**62  # assumed end of the frames if the size of the file is unknown
 
 
 class ShardIndex(NamedTuple):
-    """A checked index.
+    """The checked index of a shard.
 
     Attributes:
         starts: start of each frame in the file in bytes, (count,) int64.
@@ -34,7 +34,7 @@ def index_size_bytes(shard_length: int) -> int:
 
 
 def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes: int) -> ShardIndex:
-    """Checks a shard's index with whole-array tests that cannot overflow.
+    """Parses and checks a shard's index, with vectorised tests that cannot overflow.
 
     Args:
         tail: the last `index_size_bytes` of the file.
@@ -44,7 +44,7 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
         frame_bytes: size of one frame in bytes.
 
     Raises:
-        DamagedStoreError: the index does not match its checksum, lacks a frame, or exceeds the file.
+        DamagedStoreError: the index is damaged, or a frame is missing, has a wrong size or exceeds the file.
     """
     index = tail[:-_CRC_BYTES]
     if google_crc32c.value(index) != int.from_bytes(tail[-_CRC_BYTES:], "little"):
@@ -57,7 +57,7 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
     lost = np.flatnonzero((starts == ABSENT) & (sizes == ABSENT))
     if lost.size:
         raise DamagedStoreError(f"{file}: frame {lost[0]} of the shard is missing ({lost.size} in all)")
-    # Sizes first, since the sum cannot overflow only if both are below `limit`.
+    # Sizes are compared with the space after the start, because start + size could overflow.
     outside = (sizes > limit) | (starts > limit) | (sizes > limit - np.minimum(starts, limit))
     if outside.any():
         frame = int(np.flatnonzero(outside)[0])
@@ -79,7 +79,7 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
 def _in_one_run(
     starts: npt.NDArray[np.uint64], sizes: npt.NDArray[np.uint64], end: int, frame_bytes: int
 ) -> bool:
-    """Returns whether uncompressed frames follow one another up to `end`, as a writer stores them."""
+    """Returns whether frames follow one another without gaps and end at or before `end`."""
     first = int(starts[0])
     if first + starts.size * frame_bytes > end:
         return False

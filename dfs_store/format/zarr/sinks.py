@@ -13,9 +13,9 @@ __all__ = ["FolderSink", "ZarrSink", "ZipSink"]
 
 _ALIGNMENT_BYTES = 64  # alignment of members, so that frames can be memory-mapped as arrays
 _ALIGNMENT_FIELD = 0xD935  # extra field that pads a member's header, as in Android packages
-_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date, so that equal stores are equal archives
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date, so that equal stores produce equal archives
 _MODE = 0o644 << 16
-_HEADER_BYTES = 30  # start of a member, before its name
+_HEADER_BYTES = 30  # size of a member's header, before its name
 
 
 class ZarrSink:
@@ -34,10 +34,10 @@ class ZarrSink:
         raise NotImplementedError
 
     def settle(self, folder: str) -> None:
-        """Flushes a folder to disk, unless the store is flushed as a whole. The root is ""."""
+        """Flushes a folder ("" is the root) to disk, unless `finish` flushes the whole store."""
 
     def finish(self) -> None:
-        """Flushes everything to disk after the last file, unless every file has been flushed."""
+        """Flushes the store to disk after the last file, unless each file has already been flushed."""
 
     def close(self) -> None:
         """Closes everything that `end` and `finish` have not closed."""
@@ -97,7 +97,7 @@ class ZipSink(ZarrSink):
         self._file.close()
 
     def close(self) -> None:
-        """Closes the file. If it is unfinished, it is not a valid archive."""
+        """Closes the file, which is a valid archive only if `finish` has been called."""
         self._archive.fp = None  # otherwise the destructor would write the list of members
         # A write error, such as a full disk, is raised again when the file is closed.
         with contextlib.suppress(OSError):

@@ -24,8 +24,8 @@ from dfs_store.format.zarr.sinks import FolderSink, ZarrSink, ZipSink
 
 __all__ = ["ZarrWriter"]
 
-# Limits of a shard file. It is large, so that there are few files, but small enough to copy. Its index, which
-# zarr-python reads at every access, has 16 bytes per frame, so at most 64 KiB.
+# Limits of a shard file: large enough for a store to have few files, but small enough to copy. The index of a
+# shard, which zarr-python reads at every access, has 16 bytes per frame, and therefore at most 64 KiB.
 MAX_SHARD_BYTES = 2**30
 MAX_SHARD_FRAMES = 4096
 MAX_CHUNK_BYTES = 16 * 2**20  # limit of a chunk of image files, for the same reasons
@@ -69,7 +69,7 @@ class ZarrWriter:
         attributes: dict[str, Any],
         native: dict[str, npt.NDArray[Any]],
     ) -> None:
-        """Writes the small and native arrays, then the attributes. Each is on disk before the next."""
+        """Writes the small and native arrays, then the attributes, and flushes everything to disk."""
         self._end_rows()
         for name, array in arrays.items():
             self._write_array(name, np.ascontiguousarray(array, dtype=SMALL_ARRAYS[name]))
@@ -96,7 +96,7 @@ class ZarrWriter:
     def _end_rows(self) -> None:
         layout = self._layout
         if self._spool is not None:
-            # Chunks of equal length; the padding of the last is less than one byte per chunk.
+            # Chunks have equal lengths; the padding of the last one is less than one byte per chunk.
             count = self._spool.size_bytes
             length = -(-count // -(-count // MAX_CHUNK_BYTES))
             for number, data in enumerate(self._spool.pieces(length)):
@@ -134,7 +134,7 @@ def compress(frame: npt.NDArray[Any], compression: str | None) -> memoryview:
     """Returns the bytes of one frame as they are stored in a chunk."""
     if compression is None:
         return frame.data.cast("B")
-    # Imported lazily, because uncompressed stores do not need them.
+    # Imported lazily, because uncompressed stores do not need numcodecs.
     if compression == "zstd":
         from numcodecs.zstd import Zstd
 

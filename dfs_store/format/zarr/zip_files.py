@@ -19,11 +19,11 @@ __all__ = ["Member", "ZipFiles", "list_archive", "open_zip", "read_members"]
 
 _SIGNATURE = b"PK\3\4"
 _HEADER = struct.Struct("<4s22x2H")  # header of a member: signature, lengths of its name and extra field
-_ENTRY_BYTES = 46  # start of a member's entry in the list, before its name, extra field and comment
-_LENGTHS = struct.Struct("<3H")  # lengths of the three, at byte 28
+_ENTRY_BYTES = 46  # size of a member's entry in the list, before its name, extra field and comment
+_LENGTHS = struct.Struct("<3H")  # lengths of name, extra field and comment, at byte 28 of an entry
 _MOST_MEMBERS = 2**17
 _MOST_BYTES = 64 * 2**20
-_MOST_EXTRA_BYTES = 256  # limit per member, because zipfile parses them in quadratic time
+_MOST_EXTRA_BYTES = 256  # limit of a member's extra field, which zipfile parses in quadratic time
 _ENCRYPTED = 0x2041  # flags of an encrypted member
 _KIND, _LINK = 0xF000, 0xA000
 # Errors that zipfile raises for a damaged archive.
@@ -31,7 +31,7 @@ _ZIP_ERRORS = (zipfile.BadZipFile, ValueError, struct.error, OSError, OverflowEr
 
 
 class Member(NamedTuple):
-    """Start of a member's header, size of its data, and start of the next member, in bytes."""
+    """Offset of a member's header, size of its data, and offset of the next member, in bytes."""
 
     header: int
     size_bytes: int
@@ -39,7 +39,7 @@ class Member(NamedTuple):
 
 
 class _Listed:
-    """A file object for zipfile. Checks an archive's list of members before zipfile parses it."""
+    """A file object for zipfile that checks an archive's list of members before zipfile parses it."""
 
     def __init__(self, source: ByteSource, where: str) -> None:
         self._source, self._where, self._place = source, where, 0
@@ -81,7 +81,7 @@ class _Listed:
 
 
 def list_archive(source: ByteSource, where: str) -> zipfile.ZipFile:
-    """Opens an archive whose list of members is within the size limits.
+    """Opens an archive after checking the size of its list of members.
 
     Raises:
         NotAStoreError: the file is not a zip archive.
@@ -104,9 +104,9 @@ def list_archive(source: ByteSource, where: str) -> zipfile.ZipFile:
 def read_members(source: ByteSource, where: str) -> dict[str, Member]:
     """Returns the members of an archive by name, without folders.
 
-    Members must not be compressed, encrypted, links, duplicates, overlapping, or outside the archive's root.
-    The store's digest and checksums detect all other errors. `where` is the archive's name for error
-    messages.
+    Members must not be links, compressed or encrypted. Their names must be unique and inside the archive,
+    and their bytes must not overlap. The store's digest and checksums detect all other errors. `where` is the
+    archive's name for error messages.
 
     Raises:
         NotAStoreError: the file is not a zip archive.
@@ -185,11 +185,11 @@ class ZipFiles(RemoteZarrFiles):
         return self._member(name).size_bytes
 
     def content(self, name: str, size_bytes: int) -> bytes:
-        """Returns a member's content. Raises DamagedStoreError, see `mapped`."""
+        """Returns a member's content. Raises the errors of `mapped`."""
         return self.mapped(name).bytes().tobytes()
 
     def mapped(self, name: str) -> ByteSource:
-        """Returns a member's bytes without copying them."""
+        """Returns a member without copying it. Raises DamagedStoreError if it is missing or damaged."""
         member = self._member(name)
         if name not in self._starts:
             header = self._source.part(member.header, member.header + _HEADER.size)
@@ -197,14 +197,14 @@ class ZipFiles(RemoteZarrFiles):
         return Window(self._source, self._starts[name], member.size_bytes)
 
     def prefetch(self, limits: Sequence[tuple[str, int]]) -> None:
-        """Requests the members that will be read next. Adjacent members share a block."""
+        """Requests the members that will be read next, adjacent ones together."""
         for name, limit in limits:
             member = self._members.get(name)
             if member is not None and member.size_bytes <= limit:
                 self._source.part(member.header, member.limit)
 
     def tails(self, names: Sequence[str], count_bytes: int) -> list[bytes | None]:
-        """Returns the last `count_bytes` of each member, or None if it is missing."""
+        """Returns the last `count_bytes` of each member, or None if the member is missing."""
         found = [name for name in names if name in self._members]
         sizes = {name: self._members[name].size_bytes for name in found}
         wants = [Want(name, max(0, sizes[name] - count_bytes), sizes[name]) for name in found]
@@ -212,7 +212,7 @@ class ZipFiles(RemoteZarrFiles):
         return [tails[name].tobytes() if name in tails else None for name in names]
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
-        """Returns ranges of members, read-only. Raises DamagedStoreError if a member is too short."""
+        """Returns ranges of members as read-only arrays. Raises DamagedStoreError if one is too short."""
         new = {want.name: self._member(want.name).header for want in wants if want.name not in self._starts}
         headers = self._source.parts([(header, header + _HEADER.size) for header in new.values()])
         for name, header in zip(new, headers, strict=True):
@@ -230,11 +230,11 @@ class ZipFiles(RemoteZarrFiles):
         return self._source.size_bytes
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether the archive has been replaced. Sends a request only if `suspected`."""
+        """Returns whether the archive has been replaced. Sends a request only if `suspected` is set."""
         return suspected and self._source.was_replaced()
 
     def close(self) -> None:
-        """Clears the cache."""
+        """Clears the cache of remote blocks."""
         self._source.forget()
 
     def _member(self, name: str) -> Member:
