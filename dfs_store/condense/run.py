@@ -100,7 +100,7 @@ def _condense(
     ranks, store = Ranks.current(), None
     if ranks.is_first:
         with run_lock(config.out):
-            # Trained first, so that a failure does not waste hours of condensing.
+            # The teacher is trained first, so that a failure does not waste hours of condensing.
             teacher = teacher_of(videos, resolve_device(config.device), tell) if config.soft_labels else None
             store = _write(config, videos, config.record.run(config, videos, tell), teacher)
             num_key_frames, digest = int(store.offsets[-1]), str(store.attributes["digest"])

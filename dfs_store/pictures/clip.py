@@ -56,7 +56,7 @@ class ClipPixels:
     def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
         for number in range(len(self)):
             yield self[number]
-        self._held, self._block = -1, np.empty(0, np.uint8)  # the blocks of many clips must not accumulate
+        self._held, self._block = -1, np.empty(0, np.uint8)  # frees the memory of the last block
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:

@@ -198,7 +198,7 @@ def _draw_row(
 
 
 def _stand_in(clip: PicturedClip, style: SheetStyle) -> Callable[[Frame], Frame | None]:
-    """Returns a function that replaces rebuilt frames (H, W, 3), with None if nothing is to be drawn."""
+    """Returns a function that maps a rebuilt frame (H, W, 3) to what is drawn, None for nothing."""
     if style.rebuilt == "full" or clip.flat:
         return lambda frame: frame
     if style.rebuilt == "blank":
@@ -217,14 +217,14 @@ def _stand_in(clip: PicturedClip, style: SheetStyle) -> Callable[[Frame], Frame 
 
 
 def border_colour(step: int | None, style: SheetStyle) -> Colour:
-    """Returns the border colour for a step of insertion: neutral if the step is initial or unknown."""
+    """Returns the border colour for a step of insertion; neutral for initial key frames and unknown steps."""
     if step is None or step < 0:
         return style.theme.initial
     return step_colour(step / max(1, (style.steps or 1) - 1))
 
 
 def with_steps(style: SheetStyle, clips: Sequence[PicturedClip]) -> SheetStyle:
-    """Sets the number of steps, if it is unknown, to end at the last insertion among the clips."""
+    """Returns the style with an unknown number of steps set to end at the clips' last insertion."""
     if style.steps is not None:
         return style
     last = (int(clip.inserted_at.max()) for clip in clips if clip.inserted_at is not None)

@@ -1,4 +1,4 @@
-"""Draws all pictures of a store."""
+"""Draws every kind of picture of a store."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Arranges a clip's frames in one image, of which the page shows one frame at a time."""
+"""Combines a clip's frames into one image, so that the page can show one frame at a time."""
 
 import base64
 import io
@@ -35,7 +35,7 @@ class Sprite:
 
 
 def sprite(clip: PicturedClip) -> Sprite:
-    """Arranges a clip's frames in one image."""
+    """Combines a clip's frames into one image."""
     length, height, width = clip.pixels.shape[:3]
     columns = math.ceil(math.sqrt(length))
     rows = -(-length // columns)

@@ -87,7 +87,7 @@ class Schedule:
 
     @property
     def phases(self) -> tuple[tuple[str, int, int], ...]:
-        """Name and half-open range of steps of each phase, in order."""
+        """The name and the half-open range of steps of each phase, in order."""
         if not self.insertion:
             return (("matching", 0, self.iterations),)
         return (

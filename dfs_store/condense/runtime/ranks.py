@@ -156,7 +156,7 @@ def _own_group() -> dist.ProcessGroup:
 
 
 def _owners(sizes: Sequence[int], num_ranks: int) -> npt.NDArray[np.int64]:
-    """Returns the rank of each part, chosen by the middle of the part among all clips, in ascending order."""
+    """Returns the rank of each part, which depends on where the middle of the part lies among all clips."""
     counts = np.asarray(sizes, dtype=np.int64)
     ends = np.cumsum(counts)
     owners: npt.NDArray[np.int64] = (2 * ends - counts) * num_ranks // (2 * ends[-1])

@@ -19,7 +19,7 @@ from dfs_store.videos.cache.entries import fingerprint
 __all__ = ["AbandonedError", "check_finite", "decisive_settings", "resumed", "run_steps"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
-_FIRST_LOSSES = 10  # several, because the loss is 0 while a clip equals its real clip, unless that is flipped
+_FIRST_LOSSES = 10  # several, because a single one can be 0 if clips still equal their real clips
 _EXPLODED = 1e6
 _REMEDY = (
     "allow more with --max-memory, or use a smaller --size or --frames; "

@@ -53,7 +53,7 @@ class Tracker:
     """
 
     name: ClassVar[str] = ""
-    """Name of the tracker, of its Python package and of the extra that installs it; suffix of its folder."""
+    """Name of the tracker, its Python package and the extra that installs it; also suffix of its folder."""
 
     def __init__(self, config: CondenseConfig, videos: VideoDataset) -> None:
         self.check_installed()

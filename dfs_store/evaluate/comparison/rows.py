@@ -73,7 +73,7 @@ def method_rows(asked: Comparison, clips: TrainingClips) -> list[Row]:
     """Returns the rows of the compared methods, without duplicates.
 
     Raises:
-        SettingsError: no method uses a setting, or settings contradict each other.
+        SettingsError: a setting is not used by any method, or settings contradict each other.
     """
     used: set[str] = set()
     rows: dict[str, Row] = {}

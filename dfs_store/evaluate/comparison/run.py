@@ -222,7 +222,7 @@ class _Runner:
         return ended
 
     def _tried(self, cell: Cell, make: Maker[Made]) -> tuple[Made | None, str | None]:
-        """Calls `make`. Returns its result, or the message of its error, which is recorded in the folder."""
+        """Calls `make` and returns its result, or the message of its error, which the cell also records."""
         self._name = cell.name
         try:
             return make(cell, self._asked, self._clips, self._progress), None
