@@ -39,8 +39,8 @@ class Condensed(NamedTuple):
 
     Attributes:
         clips: an iterator, so that the clips need not all be in memory at once.
-        sources: for each clip, a description of the real clip from which its key frames were taken or
-            trained; None if there are no such real clips.
+        sources: for each clip, a description of the real clip on which its key frames are based; None if they
+            are not based on real clips.
         provenance: additional entries for the store's provenance.
         native: arrays, by name, that the method stores in addition to key frames.
         chosen: numbers of the real clips that were chosen; None if all were used.

@@ -218,7 +218,7 @@ class CondenseConfig(Settings):
 
     @property
     def matching(self) -> MatchingSettings:
-        """The settings of the steps. Requires resolved settings and a method that iterates."""
+        """The settings of the matching steps. Requires resolved settings and a method that iterates."""
         return self._complete(MatchingSettings)
 
     @property

@@ -45,8 +45,8 @@ def condense(
     """Condenses real clips into a store at `config.out`.
 
     On the same machine, equal settings and clips produce equal arrays. The store appears at `config.out` only
-    once it is complete. If `on_event` raises between two steps (as Ctrl-C does on the command line), a
-    checkpoint is kept next to `config.out`, from which `resume=True` continues to exactly the same arrays.
+    once it is complete. If `on_event` raises an exception between two steps (as on Ctrl-C), a checkpoint is
+    kept next to `config.out`, from which `resume=True` continues to exactly the same arrays.
 
     If torch.distributed is initialised, with any backend, its processes share the classes of dfs and dm, and
     the first one writes the store; all must call this function with equal settings and clips. The number of

@@ -65,7 +65,7 @@ def _labelled_with(row: TableRow) -> tuple[Any, ...]:
 
 
 def _joined(group: list[TableRow]) -> TableRow:
-    """Merges the rows of several seeds. If a seed was evaluated repeatedly, its results are averaged."""
+    """Merges the rows of several seeds. If a seed was evaluated several times, its results are averaged."""
     first = group[0]
     if len(group) == 1:
         return first
@@ -97,7 +97,7 @@ def _mean(values: Iterable[float | int | None]) -> float | None:
 
 
 def _over_random(row: TableRow, rows: Sequence[TableRow]) -> TableRow:
-    """Adds a row's gain over random clips with the same vpc and all frames."""
+    """Returns the row with its gain over random clips with the same vpc and all frames."""
     base = next(
         (
             other

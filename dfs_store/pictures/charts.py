@@ -246,7 +246,7 @@ class Curve:
 
     Attributes:
         label: label in the legend.
-        points: size in bytes, accuracy in percent, and its standard deviation, for each store.
+        points: (size in bytes, accuracy in percent, standard deviation of the accuracy) of each store.
     """
 
     label: str

@@ -81,7 +81,7 @@ def _grid(num_frames: int, height: int, width: int) -> _Grid:
     room = min(_LARGEST, max(_SMALLEST, _WIDTH // columns - _GAP))
     longest = max(height, width)
     if longest <= room:
-        times = max(1, room // longest)  # whole multiples keep pixels sharp
+        times = max(1, room // longest)  # integer factors keep pixels sharp
         tile = (width * times, height * times)
     else:
         tile = (max(1, round(width * room / longest)), max(1, round(height * room / longest)))

@@ -88,7 +88,7 @@ def film_frames(cells: Sequence[FilmCell], style: SheetStyle | None = None) -> I
 
 
 def _tile(height: int, width: int) -> tuple[int, int]:
-    """Returns the width and height of a clip, enlarged by a whole factor or reduced to at most 480 pixels."""
+    """Returns (width, height) of a clip, enlarged by an integer factor or reduced to at most 480 pixels."""
     longest = max(height, width)
     if longest > _LARGEST_SIDE:
         share = _LARGEST_SIDE / longest

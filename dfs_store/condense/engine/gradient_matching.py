@@ -19,7 +19,7 @@ def gradient_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Te
     Parameters with one dimension (biases, normalisation layers) are ignored, as in the public code of DC.
 
     Args:
-        real: one gradient per parameter, output channel first.
+        real: one gradient per parameter, with output channels as the first dimension.
         synthetic: gradients of the same shapes.
 
     Returns:

@@ -43,7 +43,7 @@ CLASSES_PER_PART = 4
 
 
 def even_positions(count: int, num_frames: int, flag: str = "--initial-key-frames") -> npt.NDArray[np.int64]:
-    """Returns `count` evenly spaced positions from 0 to T-1 (Table 5). A single position is 0.
+    """Returns `count` evenly spaced positions from 0 to T-1 (Table 5), or only 0 if `count` is 1.
 
     Args:
         count: K, at least 1.
@@ -120,7 +120,7 @@ def initial_key_frames(
 
 
 def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.device) -> list[ClipGroup]:
-    """Returns the clip numbers of a run, in groups of whole classes and chunks that fit on the device.
+    """Returns the clip numbers of a run in groups of whole classes, each in chunks that fit on the device.
 
     There are enough groups for several processes to share. Neither the groups nor the result depend on the
     number of processes.

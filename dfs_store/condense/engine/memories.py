@@ -1,4 +1,4 @@
-"""Static and dynamic memories (Wang et al., CVPR 2024): frames without motion, and motion without colour.
+"""Static memories (frames) and dynamic memories (motion without colour) by Wang et al., CVPR 2024.
 
 A clip combines a static and a dynamic memory of its class, using a convolution that all clips share.
 """

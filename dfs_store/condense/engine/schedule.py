@@ -54,7 +54,7 @@ class Schedule:
 
     @property
     def first_insertion(self) -> int:
-        """First step that may insert."""
+        """First step that may insert key frames."""
         return floor_share(self.warmup, self.iterations)
 
     @property

@@ -78,7 +78,7 @@ def trained(
 ) -> Condensed:
     """Trains key frames with Eq. 8, inserts key frames where motion is not linear, and returns the clips.
 
-    If `tell` raises an exception between two steps (as on Ctrl-C), a checkpoint is kept.
+    If `tell` raises an exception between two steps (as on Ctrl-C), a checkpoint is saved.
 
     Args:
         config: resolved settings.

@@ -53,7 +53,7 @@ def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], N
 
     Errors are measured on the rebuilt clips, in 8-bit levels: after encoding if there is an `encoding`,
     otherwise before the store rounds the key frames. A budget also determines the quality of the encoding
-    unless one is given. The PSNR of every clip is recorded in its source.
+    unless a quality is given. The PSNR of every clip is recorded in its source.
 
     Raises:
         SettingsError: there are more key frames than frames, the budget does not allow one key frame per

@@ -49,7 +49,7 @@ class DiskNeed:
 
 
 def free_bytes(out: str) -> int:
-    """Returns the number of free bytes on the disk of a store, which need not exist yet.
+    """Returns the number of free bytes on the disk where a store is, or will be, written.
 
     For a URL, returns the minimum over the disks for checkpoints and for the unfinished store.
     """

@@ -69,7 +69,7 @@ def run_steps(
     """Runs the steps of a method, reports each step and saves the state periodically.
 
     Args:
-        steps: yields after every step, when the state is consistent.
+        steps: an iterator that yields after every step, when the state is consistent.
         config: resolved settings.
         decisive: the result of `decisive_settings`, which must be the same to resume from a checkpoint.
         tell: called with every event. If it raises an exception between two steps (as on Ctrl-C), a

@@ -41,7 +41,7 @@ class Row:
         settings: condensation settings.
         evaluation: evaluation settings that differ from the comparison's.
         control: name of the control (`CONTROLS`), "trial" for a row used to choose one, or None for a method.
-        seeds: number of seeds; None for the comparison's.
+        seeds: number of seeds; None means the number that the comparison sets.
     """
 
     method: str

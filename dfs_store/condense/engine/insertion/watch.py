@@ -9,7 +9,7 @@ __all__ = ["Watch"]
 
 
 class Watch:
-    """The scores of watched clips at one step, combined over the processes of a run.
+    """The insertion scores of watched clips at one step, combined over the processes of a run.
 
     Args:
         clips: numbers of the clips in the finished store; numbers that do not exist are ignored.
