@@ -48,7 +48,7 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """The sum of all parts."""
+        """The total duration in seconds."""
         return sum(self.parts.values())
 
     def to_json(self) -> dict[str, Any]:
@@ -198,7 +198,7 @@ class _Stopwatch:
             raise AbandonedError
 
     def seconds_per_step(self) -> dict[str, float]:
-        """Returns the mean seconds per step by stage, ignoring a stage's first step if it has several."""
+        """Returns the mean seconds per step by stage, ignoring a stage's first step if others were timed."""
         return {stage: float(np.mean(times[1:] or times)) for stage, times in self._times.items()}
 
 

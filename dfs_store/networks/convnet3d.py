@@ -19,7 +19,7 @@ _CPU_ORDERS = (torch.channels_last_3d, torch.contiguous_format, torch.channels_l
 # Without gradients, a CPU processes the first feature maps in pieces of this size, which fit into its caches.
 _CPU_PIECE_BYTES = 20 * 2**20
 SMALLEST_SIZE = 43  # with fewer pixels, the output of the third pooling layer would be empty
-_FEWEST_FRAMES = 4  # two poolings halve the number of frames
+_FEWEST_FRAMES = 4  # two pooling layers each halve the number of frames
 
 
 class ConvNet3D(nn.Module):

@@ -25,7 +25,7 @@ LABEL_WIDTH = 168
 _TEXT, _SMALL = 14, 12
 _MOST_COLUMNS = 24  # longer clips continue on the next line
 _WIDTH = 1920 - 2 * MARGIN - LABEL_WIDTH  # available for the tiles of a line
-_SMALLEST, _LARGEST = 56, 128  # of the longer side of a tile
+_SMALLEST, _LARGEST = 56, 128  # pixels of the longer side of a tile
 _PAGE_HEIGHT = 2400
 _DIM = 0.30  # share of colour left in a dimmed frame
 _REBUILT_WORDS: dict[Rebuilt, str] = {
@@ -64,7 +64,7 @@ class _Grid:
 
     @property
     def line_height(self) -> int:
-        # Positions are written above the first row of a page, or above every line if clips have several.
+        # Positions are written above the first row of a page, or above every line if a clip takes several.
         return self.tile[1] + _GAP + (_SMALL + 4 if self.lines > 1 else 0)
 
     @property
@@ -198,7 +198,7 @@ def _draw_row(
 
 
 def _stand_in(clip: PicturedClip, style: SheetStyle) -> Callable[[Frame], Frame | None]:
-    """Returns a function that maps a rebuilt frame (H, W, 3) to what is drawn, None for nothing."""
+    """Returns a function that maps a rebuilt frame (H, W, 3) to the frame to draw, or None for no frame."""
     if style.rebuilt == "full" or clip.flat:
         return lambda frame: frame
     if style.rebuilt == "blank":
@@ -224,7 +224,7 @@ def border_colour(step: int | None, style: SheetStyle) -> Colour:
 
 
 def with_steps(style: SheetStyle, clips: Sequence[PicturedClip]) -> SheetStyle:
-    """Returns the style with an unknown number of steps set to end at the clips' last insertion."""
+    """Returns the style. If its number of steps is unknown, it is set from the clips' last insertion."""
     if style.steps is not None:
         return style
     last = (int(clip.inserted_at.max()) for clip in clips if clip.inserted_at is not None)

@@ -123,7 +123,7 @@ class Preview:
         return film_bytes(film_frames(cells, self._style), suffix, rate)
 
     def making(self, suffix: str, snapshots: Mapping[int, KeyFrameStore], fps: float | None = None) -> bytes:
-        """Encodes a film of how the clips were made.
+        """Encodes a film that shows how the clips were made.
 
         Args:
             suffix: ".gif" or ".mp4".

@@ -12,7 +12,7 @@ from dfs_store.pictures import PicturedClip
 
 __all__ = ["Sprite", "sprite"]
 
-_LARGEST_SIDE = 160  # of a frame in pixels, to keep the page small
+_LARGEST_SIDE = 160  # longest side of a frame in pixels, to keep the page small
 _LARGEST_IMAGE = 16_000  # WebP's limit is 16,383 pixels
 _QUALITY = 80
 

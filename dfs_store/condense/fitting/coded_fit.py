@@ -97,8 +97,7 @@ def coded_options(
         fit = fits[count - 1]
         if len(fit.positions) < count:
             continue  # the last key frames do not help; smaller numbers are tried later
-        # Encoding can only increase a fit's error, so a cheaper option with less error than the fit is
-        # better.
+        # Encoding can only add to a fit's error, so a cheaper option with less error is always better.
         beaten = min((each.cost for each in measured if each.error <= fit.error), default=math.inf)
         most = min(_REACH * share_bytes, beaten)
         found = list(_walk(frames, fit, encoding.name, qualities, start, share_bytes / _REACH, most))

@@ -37,8 +37,7 @@ def snapshots_folder(out: str | os.PathLike[str]) -> Path:
 
 
 def _files(folder: Path) -> dict[int, Path]:
-    """Returns the paths of the snapshots in a folder, keyed by the number of steps done, in ascending
-    order."""
+    """Returns the paths of the snapshots in a folder, keyed and sorted by the number of steps done."""
     found = ((_NAME.fullmatch(path.name), path) for path in (folder.iterdir() if folder.is_dir() else ()))
     return dict(sorted((int(name[1]), path) for name, path in found if name is not None))
 

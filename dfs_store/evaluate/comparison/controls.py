@@ -30,7 +30,7 @@ class Trials(Protocol):
     """Makes and scores stores that are used only to choose a control."""
 
     def score(self, row: Row) -> float | None:
-        """Returns the top-1 accuracy of a row with the first seed in percent, or None if the cell fails."""
+        """Returns the top-1 accuracy in percent of a row with the first seed, or None if the cell fails."""
 
     def on_disk_bytes(self, row: Row) -> int | None:
         """Returns the size in bytes of a row's store with the first seed, or None if the cell fails."""
