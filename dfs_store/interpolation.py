@@ -124,7 +124,7 @@ def rebuild(key_frames: npt.NDArray[np.float32], near: Neighbours) -> npt.NDArra
     """Rebuilds a clip from its key frames (Eq. 3). The key frames are reproduced exactly.
 
     Args:
-        key_frames: (K, C, H, W) float32.
+        key_frames: the key frames, (K, C, H, W) float32.
         near: neighbours for the M output times.
 
     Returns:

@@ -90,7 +90,7 @@ def kept_frames(
     middle one, T // 2, because the first frame shows little of an action that has just begun.
 
     Args:
-        num_frames: T.
+        num_frames: T, the number of frames per clip.
         key_frames: number of frames to keep, evenly spaced from the first to the last; None keeps all T.
 
     Returns:

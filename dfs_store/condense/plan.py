@@ -48,7 +48,7 @@ class Plan:
         num_real_clips: number of real clips in the training split.
         num_clips: N, the number of synthetic clips.
         num_frames: T, the number of frames per clip.
-        frame_shape: (C, H, W).
+        frame_shape: shape of a frame, (C, H, W).
         phases: name and half-open range of steps of each phase; empty if the method does not iterate.
         native_bytes: size of the native arrays in the store (memories of static-dynamic); None if there are
             none.

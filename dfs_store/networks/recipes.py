@@ -113,7 +113,7 @@ def cropped_and_flipped(clips: Tensor, generator: np.random.Generator) -> Tensor
     All frames of a clip are cropped and flipped in the same way.
 
     Args:
-        clips: (N, T, C, H, W).
+        clips: the clips, (N, T, C, H, W).
         generator: random number generator for the crops and flips.
 
     Returns:

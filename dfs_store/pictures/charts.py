@@ -64,7 +64,7 @@ def insertion_timeline(
         inserted_at: 0-based step at which each key frame was inserted, -1 for initial ones, (S,).
         positions: 0-based position of each key frame, (S,).
         num_clips: number of clips that the key frames belong to.
-        num_frames: T.
+        num_frames: T, the number of frames per clip.
         phases: phases of the run, for shading warm-up and cool-down; None if unknown.
         classes: class names.
         labels: class of each key frame, (S,).

@@ -88,9 +88,9 @@ class TrainableKeyFrames:
 
         Args:
             frames: (S, C, H, W) float32, key frames.
-            momentum: (S, C, H, W) float32, their momentum.
-            positions: (S,) int64, their positions.
-            inserted_at: (S,) int32, their steps of insertion.
+            momentum: (S, C, H, W) float32, momentum of the key frames.
+            positions: (S,) int64, positions of the key frames.
+            inserted_at: (S,) int32, step at which each key frame was inserted.
             counts: (N,) int64, number of key frames of each clip.
         """
         home = self.frames.device

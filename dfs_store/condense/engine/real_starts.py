@@ -75,7 +75,7 @@ def chosen_real_clips(videos: VideoDataset, vpc: ClipsPerClass, seed: int) -> np
 def chosen_by_features(
     network: ConvNet3D, videos: VideoDataset, vpc: int, choose: Choose
 ) -> npt.NDArray[np.int64]:
-    """Chooses `vpc` real clips of every class by their features; every class must have that many.
+    """Chooses `vpc` real clips of every class by their features; every class must have at least that many.
 
     Returns:
         Clip numbers (N,), class by class, in the order in which they were chosen.

@@ -32,7 +32,7 @@ class CodedClip:
     """Key frames of a clip as image files.
 
     Attributes:
-        positions: (K,) int64.
+        positions: (K,) int64, positions of the key frames.
         files: one image per key frame, or one image sequence.
         error: sum of squared errors of the clip rebuilt from the decoded files, in 8-bit levels.
         clipped: share of the key frames' values that were outside 0..255.
@@ -51,7 +51,7 @@ class CodedOption(PricedOption):
     """A number of key frames and a quality, with the resulting size (files and index) and error.
 
     Attributes:
-        count: K.
+        count: K, the number of key frames.
         quality: quality of the encoder.
     """
 

@@ -50,8 +50,7 @@ def encoded_clips(
 
 
 def least_key_frames(config: CondenseConfig) -> int:
-    """Returns the minimum number of key frames per clip, by default 2 with a budget, as 1 is a still
-    image."""
+    """Returns the fewest key frames per clip, by default 2 with a budget, as 1 makes a still image."""
     return config.min_key_frames or (1 if config.budget is None else 2)
 
 

@@ -25,7 +25,7 @@ class Fit(NamedTuple):
     """Positions of key frames, and the resulting error.
 
     Attributes:
-        positions: (K,) int64.
+        positions: (K,) int64, positions of the key frames.
         error: sum of squared errors of the clip rebuilt from the least-squares key frames at these positions.
     """
 

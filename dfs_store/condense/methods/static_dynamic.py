@@ -52,7 +52,7 @@ _EXPLODED = "trained values are not finite"
 
 
 def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Trains the memories in two stages; returns them and the dense clips of the memory pairs (2j, 2j).
+    """Trains memories in two stages, and returns them with the dense clips of the memory pairs (2j, 2j).
 
     Raises:
         DivergedError: the loss is no longer finite.

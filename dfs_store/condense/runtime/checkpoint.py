@@ -50,7 +50,7 @@ class ClipState(NamedTuple):
 
     Attributes:
         key_frames: (K, C, H, W) float32.
-        positions: (K,) int64.
+        positions: (K,) int64, positions of the key frames.
         inserted_at: (K,) int32, step of insertion; -1 for an initial key frame.
     """
 

@@ -95,7 +95,7 @@ def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, siz
     Args:
         network: network on the device of the run. It is reinitialised and switched to the chosen path.
         precision: requested precision. "auto" chooses bf16 if it is accurate and faster, otherwise float32.
-        num_frames: T.
+        num_frames: T, the number of frames per clip.
         size: height and width of the clips in pixels.
 
     Raises:
