@@ -1,4 +1,4 @@
-"""The hook that shows a store in a notebook. `dfs_store` sets it, as `format` must not import `pictures`."""
+"""The hook that renders a store in a notebook. `dfs_store` sets it, as `format` cannot import `pictures`."""
 
 from collections.abc import Callable
 from typing import Any

@@ -95,7 +95,7 @@ class DecodeError(DFSError, ValueError):
 
 
 class UnreadableClipsError(DFSError, ValueError):
-    """A file to import contains no clips, or cannot be read without running code from it."""
+    """A file to import contains no clips, or cannot be read without running code stored in it."""
 
 
 class CheckpointError(DFSError, ValueError):
@@ -118,7 +118,7 @@ class DiskFullError(DFSError, OSError):
     """The disk does not have enough space.
 
     Attributes:
-        NUMBERS: errno values for no space left, quota exceeded and file too large.
+        NUMBERS: errno values that mean no space left, quota exceeded, or file too large.
     """
 
     NUMBERS: ClassVar[frozenset[int]] = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

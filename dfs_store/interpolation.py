@@ -1,7 +1,7 @@
 """Linear interpolation between key frames (Eq. 3), in NumPy.
 
-Eq. 3 is defined only here: ``format`` applies the indices and weights to arrays, ``loaders`` to tensors, and
-``condense`` to the clips that it optimises. Positions are 0-based (the paper counts frames from 1).
+Eq. 3 is implemented only here. ``format`` applies the indices and weights to arrays, ``loaders`` to tensors,
+and ``condense`` to the clips that it optimises. Positions are 0-based (the paper counts frames from 1).
 """
 
 from typing import NamedTuple
@@ -28,7 +28,7 @@ MAX_FRAMES = 65_536  # positions are stored as uint16
 
 
 class Neighbours(NamedTuple):
-    """The two key frames around every output time, and the weight of the second.
+    """The two key frames around each output time, and the weight of the second one.
 
     ``frame = (1 - weight) * key_frames[left] + weight * key_frames[right]``. In the notation of Eq. 3,
     ``weight = 1 - alpha`` with ``alpha = (b - t) / (b - a)``. At a key position, ``left == right`` and
@@ -49,7 +49,7 @@ def check_positions(positions: npt.ArrayLike, num_frames: int) -> npt.NDArray[np
     """Checks key-frame positions and returns them as (K,) int64.
 
     Args:
-        positions: K integers, the 0-based frame number of each key frame.
+        positions: K integers, the 0-based frame numbers of the key frames.
         num_frames: T, the number of frames in the clip, at least 2.
 
     Raises:
@@ -97,7 +97,7 @@ def check_key_frame_count(count: int, num_frames: int, flag: str) -> None:
 def neighbours(
     positions: npt.ArrayLike, num_frames: int, *, times: npt.ArrayLike | None = None
 ) -> Neighbours:
-    """Finds the two key frames around every output time, and their weights (Eq. 3).
+    """Finds the two key frames around each output time, and their weights (Eq. 3).
 
     Args:
         positions: (K,) integers, see `check_positions`.
@@ -121,10 +121,10 @@ def neighbours(
 
 
 def rebuild(key_frames: npt.NDArray[np.float32], near: Neighbours) -> npt.NDArray[np.float32]:
-    """Rebuilds a clip from its key frames (Eq. 3). At a key position, the frame equals the key frame exactly.
+    """Rebuilds a clip from its key frames (Eq. 3). The key frames are reproduced exactly.
 
     Args:
-        key_frames: (K, C, H, W) float32.
+        key_frames: the key frames, (K, C, H, W) float32.
         near: neighbours for the M output times.
 
     Returns:
@@ -132,16 +132,16 @@ def rebuild(key_frames: npt.NDArray[np.float32], near: Neighbours) -> npt.NDArra
     """
     weight = near.weight[:, None, None, None]
     rebuilt: npt.NDArray[np.float32] = key_frames[near.left] * (1.0 - weight).astype(np.float32)
-    mixed = np.flatnonzero(near.weight)  # nothing is added at key positions, so they stay exact
+    mixed = np.flatnonzero(near.weight)  # nothing is added at key positions, so those frames stay exact
     rebuilt[mixed] += key_frames[near.right[mixed]] * weight[mixed].astype(np.float32)
     return rebuilt
 
 
 def check_times(times: npt.ArrayLike | None, num_frames: int) -> npt.NDArray[np.float64]:
-    """Returns the output times as (M,) float64, which default to 0, 1, ..., T-1.
+    """Checks output times and returns them as (M,) float64; None means 0, 1, ..., T-1.
 
     Raises:
-        SettingsError: a time is outside [0, T-1] or NaN.
+        SettingsError: the times are not one-dimensional, or a time is outside [0, T-1] or NaN.
     """
     if times is None:
         return np.arange(num_frames, dtype=np.float64)
@@ -186,10 +186,10 @@ def weight_matrix(
 
 
 def matrix_of(near: Neighbours, num_key_frames: int) -> npt.NDArray[np.float32]:
-    """Returns the (M, K) float32 matrix of `weight_matrix` for the given neighbours."""
+    """Returns the matrix of `weight_matrix`, (M, K) float32, for neighbours that are already known."""
     rows = np.arange(near.left.size)
     matrix = np.zeros((near.left.size, num_key_frames), dtype=np.float32)
     matrix[rows, near.right] = near.weight
-    # Last, so that at a key position (left == right) the entry is exactly 1.
+    # Assigned last, so that the entry at a key position (left == right) is exactly 1.
     matrix[rows, near.left] = 1.0 - near.weight
     return matrix

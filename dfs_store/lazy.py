@@ -15,7 +15,7 @@ def imported_on_first_use(
 
     Args:
         package: name of the package.
-        names: the public names that each module defines.
+        names: maps each module to the public names that it defines.
         modules: public submodules of the package.
     """
     homes = {name: module for module, defined in names.items() for name in defined}

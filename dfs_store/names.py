@@ -76,7 +76,7 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
 
 
 def some(names: Iterable[str], most: int = 12) -> str:
-    """Lists up to `most` names for a message, followed by the number of the rest: "run, sit and 8 more"."""
+    """Lists up to `most` names for a message, and counts the others: "run, sit and 8 more"."""
     listed = list(names)
     rest = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + rest
@@ -100,7 +100,7 @@ def printable(text: str) -> str:
 
 
 def valid_unicode(text: str) -> str:
-    """Escapes lone surrogates, and bytes of file names that are not UTF-8."""
+    """Returns the text with lone surrogates, and bytes of file names that are not UTF-8, escaped."""
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Exact arithmetic with shares that users type as decimals."""
+"""Exact arithmetic with fractions that users type as decimals."""
 
 import math
 from fractions import Fraction
@@ -7,7 +7,7 @@ __all__ = ["floor_share"]
 
 
 def floor_share(share: float, whole: int) -> int:
-    """Returns floor(share * whole), computed exactly for the decimal as typed.
+    """Returns floor(share * whole), computed exactly for the decimal that the user typed.
 
     In floating point, 0.29 * 100 is 28.999999999999996, whose floor is 28.
 

@@ -52,7 +52,7 @@ class KeyFrameSet:
 
     Attributes:
         num_frames: T, the number of frames in the clip.
-        positions: (K,) int64, valid for T frames.
+        positions: (K,) int64, valid positions for T frames.
         key_frames: (K, C, H, W) float32, finite.
     """
 

@@ -32,7 +32,7 @@ def imported(name: str, flag: str, kind: str) -> Any:  # noqa: ANN401 - whatever
         kind: what the object is, for messages: "Class".
 
     Raises:
-        SettingsError: the module or the name in it does not exist, or cannot be imported.
+        SettingsError: the module does not exist, cannot be imported, or does not define the name.
     """
     module, _, attribute = name.partition(":")
     try:

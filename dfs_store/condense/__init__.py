@@ -1,6 +1,6 @@
-"""Condenses videos: trainable key frames, insertion (Eq. 4-7), matching (Eq. 8), and the paper's methods.
+"""Condenses videos: the methods, trainable key frames, insertion (Eq. 4-7) and matching (Eq. 8).
 
-Names are imported on first use (PEP 562), so that the command line can read the settings without torch.
+Names are imported on first use (PEP 562), so the command line reads the settings without importing torch.
 """
 
 from typing import TYPE_CHECKING

@@ -39,10 +39,10 @@ class Condensed(NamedTuple):
 
     Attributes:
         clips: an iterator, so that the clips need not all be in memory at once.
-        sources: for each clip, a description of the real clip from which its key frames were taken or
-            trained; None if there are no such real clips.
+        sources: for each clip, a description of the real clip on which its key frames are based; None if they
+            are not based on real clips.
         provenance: additional entries for the store's provenance.
-        native: arrays by name that the method stores in addition to key frames.
+        native: arrays, by name, that the method stores in addition to key frames.
         chosen: numbers of the real clips that were chosen; None if all were used.
     """
 
@@ -59,7 +59,7 @@ def kept_clips(
     key_frames: int | None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Condensed:
-    """Returns real clips unchanged, with all or some of their frames as key frames.
+    """Returns real clips whose key frames are all or some of their original frames.
 
     Args:
         videos: the real clips.
@@ -90,11 +90,11 @@ def kept_frames(
     middle one, T // 2, because the first frame shows little of an action that has just begun.
 
     Args:
-        num_frames: T.
-        key_frames: K frames, evenly spaced from the first to the last; None keeps all T.
+        num_frames: T, the number of frames per clip.
+        key_frames: number of frames to keep, evenly spaced from the first to the last; None keeps all T.
 
     Returns:
-        Two arrays (K,) int64, 0-based.
+        The kept frames and their positions, two arrays (K,) int64, 0-based.
 
     Raises:
         SettingsError: `key_frames` is outside 1..T.
@@ -115,7 +115,7 @@ def real_key_frames(config: "CondenseConfig", num_frames: int) -> tuple[int, int
 
 
 def _with_frames(source: dict[str, Any], frames: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Returns the source with "frames" reduced to the kept frames, numbered as in the original clip."""
+    """Returns the source with "frames" set to the original frame numbers of the kept frames."""
     numbers = source.get("frames")
     kept = frames.tolist() if numbers is None else [numbers[frame] for frame in frames]
     return {**source, "frames": kept}

@@ -1,4 +1,4 @@
-"""The settings of a run, and the checks that they are compatible with one another."""
+"""The settings of a run, with checks that they are compatible with one another."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar, cast
@@ -26,13 +26,13 @@ _RECORDED |= {"frames", "stride", "size", "split", "classes", "decoder"}
 # Settings that never affect the result: the provenance omits them, and a resumed run may change them.
 _CIRCUMSTANCES = {"out", "root", "device", "resume", "overwrite", "checkpoint_every", "max_memory"}
 _CIRCUMSTANCES |= {"watch", "snapshots"}
-# Settings that limit the store's size are an error if the method does not use them; others are only noted.
+# It is an error to set one of these if the method does not use it. Other unused settings only cause a note.
 _SIZES = ("budget", "key_frames", "min_key_frames", "max_error")
 
 
 @dataclass(frozen=True)
 class MatchingSettings:
-    """The settings of the Eq. 8 steps, none of them None (see `CondenseConfig`)."""
+    """The resolved settings of the matching steps (Eq. 8); see `CondenseConfig`."""
 
     iterations: int
     lr: float
@@ -43,7 +43,7 @@ class MatchingSettings:
 
 @dataclass(frozen=True)
 class MemorySettings:
-    """The settings of static-dynamic's memories, none of them None (see `CondenseConfig`)."""
+    """The resolved settings of static-dynamic's memories; see `CondenseConfig`."""
 
     static_iterations: int
     static_lr: float
@@ -59,8 +59,8 @@ class CondenseConfig(Settings):
     Attributes:
         out: path or URL of the store; the suffix determines the container.
         dataset: catalogue name, folder or list; determines the preset and is recorded in the provenance.
-        vpc: clips per class. "all" keeps every real clip, so classes may differ in size; only for methods
-            that keep real clips.
+        vpc: clips per class. "all" keeps every real clip, so classes may differ in size, and works only with
+            methods that keep real clips.
         method: "dfs", "dm", "static-dynamic", "random", "herding", "k-center" or "pack"; or your own, as
             "module:function" (docs/guides/own-method.md).
         seed: random seed.
@@ -71,8 +71,9 @@ class CondenseConfig(Settings):
         init: initial key frames. "noise" draws them from N(0, 1), "real" uses frames of random real clips,
             "herding" uses frames of herded clips, and "pack" (dfs only) uses the key frames that best rebuild
             herded clips.
-        initial_key_frames: initial K, evenly spaced from the first to the last frame.
-        insertion: whether dfs inserts key frames (False is Table 6A).
+        initial_key_frames: initial number of key frames per clip, evenly spaced from the first to the last
+            frame.
+        insertion: whether dfs inserts key frames (False is the ablation of Table 6A).
         epsilon: threshold of the insertion rule; None means 0 for cosine and 0.141 for l2.
         warmup: fraction of the steps before insertion starts.
         cooldown: fraction of the steps after insertion ends.
@@ -86,7 +87,7 @@ class CondenseConfig(Settings):
         integrator_lr: learning rate of the convolution that joins static-dynamic's memories.
         extractor: the network whose features the coresets and pack compare: "trained" (ConvNet3D, trained
             once on all the real clips and then cached), "random" (the same network, untrained), or a file
-            that contains its `state_dict`.
+            that contains a `state_dict` of this network.
         budget: maximum size of all key frames and their index, in bytes or as text such as "20MiB". pack
             distributes the budget over the clips. dfs divides it equally among the classes, and stops
             inserting into a class once its share is used up.
@@ -104,9 +105,9 @@ class CondenseConfig(Settings):
             `budget` and no quality, pack also chooses the quality for every clip. Not for static-dynamic.
         soft_labels: whether to store, for each clip, the logits of a teacher (a ConvNet3D trained on the real
             clips). Not for static-dynamic.
-        precision: arithmetic of the real clips' forward pass; "bf16" is approximate. "auto" uses bf16 if a
-            check at the start finds it accurate and faster on this device, and otherwise float32; a resumed
-            run keeps that choice.
+        precision: numeric precision of the real clips' forward pass; "bf16" is approximate. "auto" uses bf16
+            if a check at the start finds it accurate and faster on this device, and otherwise float32; a
+            resumed run keeps that choice.
         device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.
         test_list, class_names, folder_layout: how a list or a folder is read, see `open_videos`.
@@ -122,8 +123,8 @@ class CondenseConfig(Settings):
         overwrite: whether to replace an existing store.
         max_memory: limit in bytes, or as text such as "8GiB", for GPU memory (on the CPU, for the memory of
             this process) and for the memory of all decoding processes together. The limit determines how many
-            clips are embedded at a time, which changes the last bits of the result. None allows the whole
-            GPU, or any amount on the CPU.
+            clips are embedded at a time, which changes the last bits of the result. None allows all memory of
+            the GPU, or any amount on the CPU.
         watch: numbers of the clips whose cosines (Eq. 4 and 5) are logged at every step of the insertion
             phase.
     """
@@ -166,7 +167,7 @@ class CondenseConfig(Settings):
 
     @property
     def frame_encoding(self) -> FrameEncoding | None:
-        """`encoding`, parsed; None if key frames are stored as numbers."""
+        """The parsed `encoding`; None if key frames are stored as numbers."""
         return parse_encoding(self.encoding, "--encoding")
 
     def resolved(self) -> "CondenseConfig":
@@ -181,7 +182,7 @@ class CondenseConfig(Settings):
             }
             if self.encoding is None and self.dtype is None and self.budget is None:
                 values["encoding"] = chosen.encoding
-        # Recorded in the store, so that it is never evaluated on the clips from which it was made.
+        # The split is recorded, so that a store is never evaluated on the clips from which it was made.
         if self.split is None and CATALOGUE.get(self.dataset, FOLDER).official_splits > 1:
             values["split"] = 1
         if self.epsilon is None and self.uses("epsilon"):
@@ -196,12 +197,12 @@ class CondenseConfig(Settings):
 
     @property
     def record(self) -> Method:
-        """The method's record."""
+        """The record that describes the method."""
         return method_named(self.method)
 
     @property
     def per_class(self) -> int:
-        """`vpc` as a number. It must not be "all"."""
+        """`vpc` as an int; not available if `vpc` is "all"."""
         assert self.vpc != "all", self.method
         return self.vpc
 
@@ -217,7 +218,7 @@ class CondenseConfig(Settings):
 
     @property
     def matching(self) -> MatchingSettings:
-        """The settings of the steps. Requires resolved settings and a method that iterates."""
+        """The settings of the matching steps. Requires resolved settings and a method that iterates."""
         return self._complete(MatchingSettings)
 
     @property
@@ -232,8 +233,8 @@ class CondenseConfig(Settings):
         return kind(**values)
 
     def uses(self, setting: str) -> bool:
-        """Whether the method uses this method-specific setting."""
-        unused = setting == "extractor" and self.vpc == "all"  # there is nothing to choose
+        """Returns whether the method uses a method-specific setting."""
+        unused = setting == "extractor" and self.vpc == "all"  # all clips are kept, so none are chosen
         return setting in self.record.settings and not unused
 
     @property
@@ -258,7 +259,7 @@ class CondenseConfig(Settings):
 
     @property
     def schedule(self) -> Schedule:
-        """The phases. Requires resolved settings."""
+        """The schedule of the phases. Requires resolved settings."""
         return Schedule(
             self.matching.iterations,
             self.warmup,
@@ -276,7 +277,7 @@ class CondenseConfig(Settings):
         return InsertionRule(**values)
 
     def differs(self, name: str) -> bool:
-        """Whether a setting differs from its default."""
+        """Returns whether a setting differs from its default."""
         value = getattr(self, name)
         if name == "epsilon" and value == DEFAULT_EPSILON[self.metric]:
             return False

@@ -50,11 +50,11 @@ class ExtractorTrained:
 
 @dataclass(frozen=True)
 class ClipsFitted:
-    """Real clips have been fitted and encoded.
+    """Key frames have been fitted to more real clips and encoded.
 
     Attributes:
-        done: number of clips so far.
-        num_clips: total number of clips.
+        done: number of clips so far; with a budget, each clip counts twice.
+        num_clips: final value of `done`.
     """
 
     done: int
@@ -112,7 +112,7 @@ class StoreWritten:
         path: path of the store.
         num_clips: number of clips.
         num_key_frames: number of key frames.
-        digest: digest of the store, which distinguishes it from different stores at the same path.
+        digest: digest of the store, which distinguishes it from other stores written to this path.
     """
 
     path: str

@@ -27,7 +27,7 @@ from dfs_store.videos.rehearsal import Rehearsal, rehearse
 
 __all__ = ["Forecast", "Paces", "forecast_run", "measured", "rehearse_training_clips"]
 
-# Measured seconds by the name of the work.
+# Measured seconds, keyed by the work that was timed.
 Paces = dict[object, float]
 
 _EMBEDDED = 32  # clips
@@ -40,7 +40,7 @@ class Forecast:
 
     Attributes:
         parts: seconds by stage, in order.
-        rough: whether the estimate is based on anything besides timed steps of the run with its own clips.
+        rough: whether the estimate relies on more than timed steps with the run's own clips.
     """
 
     parts: dict[str, float]
@@ -48,7 +48,7 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """The sum of all parts."""
+        """The total duration in seconds."""
         return sum(self.parts.values())
 
     def to_json(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def measured(paces: Paces, key: object, measure: Callable[[], float]) -> float:
 
 
 def rehearse_training_clips(config: CondenseConfig) -> Rehearsal:
-    """Returns a run's real clips except those held out, or the same number of similar clips."""
+    """Returns a run's real clips without held-out clips, or substitutes for clips that are not prepared."""
     clips = clips_named_by(config)
     made = rehearse(
         clips.pop("name_or_folder"),
@@ -134,7 +134,7 @@ def _forecast(plan: Plan, clips: Rehearsal, paces: Paces) -> Forecast:
 
 
 def _embedding_seconds(network: ConvNet3D, videos: VideoDataset) -> float:
-    """Returns the time that embedding one real clip takes, in seconds."""
+    """Returns the time in seconds to embed one real clip."""
     some = videos.subset(np.arange(min(_EMBEDDED, len(videos))))
     device = next(network.parameters()).device
     features_of(network, some)
@@ -144,7 +144,7 @@ def _embedding_seconds(network: ConvNet3D, videos: VideoDataset) -> float:
 
 
 def _of_steps(plan: Plan, clips: Rehearsal) -> dict[str, float]:
-    """Returns the time that the setup and all remaining steps take, in seconds."""
+    """Returns the times in seconds for the setup and for all remaining steps."""
     config = plan.config
     first = 0
     if config.resume and checkpoints_of(config.out) and clips.decoding_seconds is None:
@@ -198,16 +198,16 @@ class _Stopwatch:
             raise AbandonedError
 
     def seconds_per_step(self) -> dict[str, float]:
-        """Returns the mean seconds per step by stage, ignoring a stage's first step if it has several."""
+        """Returns the mean seconds per step by stage, ignoring a stage's first step if others were timed."""
         return {stage: float(np.mean(times[1:] or times)) for stage, times in self._times.items()}
 
 
 def _keeping_seconds(plan: Plan, videos: VideoDataset) -> float:
-    """Estimates the time that keeping the real clips takes, in seconds, from one clip of each class."""
+    """Estimates the time in seconds to keep the real clips, from one clip of each class."""
     config = plan.config
     firsts = videos.subset(np.unique(videos.labels, return_index=True)[1])
     share = len(firsts) / plan.num_clips
-    for more in (1, 4, 16):  # these clips may need more bytes than the average clip
+    for more in (1, 4, 16):  # retried because these clips may need more bytes than the average clip
         budget = config.budget_bytes and math.ceil(more * share * config.budget_bytes)
         trial = replace(config, vpc="all", extractor="random", budget=budget)
         started = time.perf_counter()

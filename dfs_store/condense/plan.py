@@ -39,7 +39,7 @@ class Plan:
 
     Attributes:
         config: the resolved settings.
-        real_clips: the real clips that the plan was made for.
+        real_clips: counts and shape of the real clips for which the plan was made.
         settings: the settings that determine the result, as in the provenance.
         preset: source of the settings that were not given.
         notes: remarks for the user, for example on settings that have no effect.
@@ -48,13 +48,13 @@ class Plan:
         num_real_clips: number of real clips in the training split.
         num_clips: N, the number of synthetic clips.
         num_frames: T, the number of frames per clip.
-        frame_shape: (C, H, W).
+        frame_shape: shape of a frame, (C, H, W).
         phases: name and half-open range of steps of each phase; empty if the method does not iterate.
         native_bytes: size of the native arrays in the store (memories of static-dynamic); None if there are
             none.
         soft_label_bytes: size of the soft labels in the store; None without soft labels.
-        first_bytes, most_bytes: size of the stored key frames: that of the initial ones, and the size if
-            every frame became a key frame.
+        first_bytes, most_bytes: size of the stored key frames: initially, and if every frame became a key
+            frame.
         real_bytes: size of the real clips as uint8, both in the cache and, if they fit, on the device.
         real_on_device: whether the real clips fit on the device; if not, they are streamed.
         key_frame_memory_bytes: maximum size of the key frames (or memories) with their training state.
@@ -62,7 +62,7 @@ class Plan:
         chunk_clips: maximum number of synthetic clips to rebuild at a time.
         chunk_memory_bytes: estimated size of the activations of one chunk, forward and backward.
         real_batch_bytes: estimated size of the real clips embedded at a time, with their activations.
-        pinned_bytes: size of two steps of real clips in host memory while they are streamed to a GPU.
+        pinned_bytes: size of the host memory for two steps of real clips while they are streamed to a GPU.
         disk: disk space that the run needs at `out`, including checkpoints.
         disk_free_bytes: free space on that disk.
         device_memory_bytes: device memory that the run may use; None on the CPU if `max_memory` is not set.
@@ -186,7 +186,7 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
         training_bytes = 3 * native
         store_bytes = store_bytes[0] + native, store_bytes[1] + native
         state_bytes = [2 * native, 2 * native]
-    budget = config.budget_bytes or sys.maxsize  # an upper bound, because it includes the index
+    budget = config.budget_bytes or sys.maxsize  # an upper bound, because the budget also covers the index
     store_bytes = min(store_bytes[0], budget), min(store_bytes[1], budget)
     key_frame_bytes = min(stored_bytes * first_keys, budget), min(stored_bytes * most_keys, budget)
     return Plan(
@@ -223,7 +223,7 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
 def _real_batch(
     config: CondenseConfig, clips: TrainingClips, device: torch.device, resident: bool
 ) -> dict[str, int]:
-    """Returns how many bytes of real clips are embedded, and how many are streamed to a GPU, at a time."""
+    """Returns the number of bytes of real clips embedded at a time, and of those streamed to a GPU."""
     if not config.iterates:
         return {"real_batch_bytes": 0, "pinned_bytes": 0}
     per_class, shape = clips.per_class, (clips.num_frames, clips.frame_shape)

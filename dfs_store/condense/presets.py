@@ -8,7 +8,7 @@ __all__ = ["PRESET_SETTINGS", "Preset", "row_at", "short_run"]
 
 Row = TypeVar("Row")
 
-# Runs on these take minutes on two cores without a GPU.
+# Runs on these datasets take minutes on two cores without a GPU.
 _BUILT_IN = ("moving-shapes", "stick-figures")
 
 
@@ -25,7 +25,7 @@ class Preset:
         insertion: whether dfs inserts key frames.
         encoding: encoding of the stored key frames; None stores them as numbers.
         static_iterations, static_lr, integrator_lr: settings of static-dynamic.
-        origin: source of the values, for the user.
+        origin: source of the values, shown to the user.
     """
 
     lr: float

@@ -45,8 +45,8 @@ def condense(
     """Condenses real clips into a store at `config.out`.
 
     On the same machine, equal settings and clips produce equal arrays. The store appears at `config.out` only
-    once it is complete. If `on_event` raises between two steps (as Ctrl-C does on the command line), a
-    checkpoint is kept next to `config.out`, from which `resume=True` continues to exactly the same arrays.
+    once it is complete. If `on_event` raises an exception between two steps (as on Ctrl-C), a checkpoint is
+    kept next to `config.out`, from which `resume=True` continues to exactly the same arrays.
 
     If torch.distributed is initialised, with any backend, its processes share the classes of dfs and dm, and
     the first one writes the store; all must call this function with equal settings and clips. The number of
@@ -100,7 +100,7 @@ def _condense(
     ranks, store = Ranks.current(), None
     if ranks.is_first:
         with run_lock(config.out):
-            # Trained first, so that a failure does not waste hours of condensing.
+            # The teacher is trained first, so that a failure does not waste hours of condensing.
             teacher = teacher_of(videos, resolve_device(config.device), tell) if config.soft_labels else None
             store = _write(config, videos, config.record.run(config, videos, tell), teacher)
             num_key_frames, digest = int(store.offsets[-1]), str(store.attributes["digest"])

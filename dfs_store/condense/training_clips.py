@@ -18,8 +18,8 @@ class TrainingClips(NamedTuple):
 
     Attributes:
         per_class: number of clips by class name.
-        num_frames: T.
-        frame_shape: (C, H, W).
+        num_frames: T, the number of frames per clip.
+        frame_shape: shape of a frame, (C, H, W).
     """
 
     per_class: dict[str, int]

@@ -1,4 +1,4 @@
-"""Trains from scratch on a store, tests on real videos, and compares methods and settings.
+"""Trains networks from scratch on a store, tests them on real videos, and compares methods and settings.
 
 Names are imported on first use (PEP 562), so printing a table of results does not import torch.
 """

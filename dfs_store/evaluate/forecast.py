@@ -35,7 +35,7 @@ def forecast_evaluation(
 
     Args:
         sources: training clips, one source per kind of label.
-        test: the test clips, or the same number of similar clips.
+        test: the test clips, or substitutes if they are not prepared.
         settings: settings of the evaluation.
         decoding: time to decode the training clips, in seconds.
         paces: durations already measured with these clips, in seconds; new measurements are added.
@@ -64,12 +64,12 @@ def forecast_evaluation(
 
 
 def _training_seconds(network: torch.nn.Module, source: TrainingBatches, training: TrainingSettings) -> float:
-    """Measures how long a training pass takes per clip, in seconds."""
+    """Returns the measured time of a training pass per clip, in seconds."""
     return seconds_per_pass(network, source, training) / len(source)
 
 
 def _testing_seconds(network: torch.nn.Module, videos: VideoDataset) -> float:
-    """Measures how long testing takes per clip, in seconds."""
+    """Returns the measured time to test one clip, in seconds."""
     device = next(network.parameters()).device
     answers_on(network, videos.subset(np.arange(min(_WARMED_UP, len(videos)))), "strict", seed=0)
     batch = videos.subset(np.arange(min(_TESTED, len(videos))))

@@ -103,7 +103,7 @@ def almost_still(flow: Flow) -> bool:
 def end_point_error(one: Flow, other: Flow) -> float:
     """Returns the mean distance between two flow fields (H, W, 2) over all pixels, in pixels per frame.
 
-    Unlike the cosine, it includes still pixels and depends on speed.
+    Unlike `mean_cosine`, this includes still pixels and depends on speed.
     """
     return float(np.linalg.norm(one.astype(np.float64) - other, axis=-1).mean())
 

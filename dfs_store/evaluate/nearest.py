@@ -17,7 +17,7 @@ __all__ = ["nearest_real_clip"]
 def nearest_real_clip(
     pixels: npt.NDArray[np.uint8], videos: "VideoDataset", class_name: str
 ) -> tuple[int, float]:
-    """Finds the real clip of a class with the smallest squared pixel difference.
+    """Finds the real clip of a class with the smallest mean squared difference from a condensed clip.
 
     Args:
         pixels: (T, H, W, 3) uint8, the condensed clip.

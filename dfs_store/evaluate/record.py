@@ -27,8 +27,8 @@ __all__ = [
 ]
 
 RESULT_SCHEMA = "dfs.evaluate/1"
-WHOLE = "whole"  # in place of a method: trained on all real clips
-TRIAL = "trial"  # in place of a control: used to choose a control, and not in any table
+WHOLE = "whole"  # replaces the name of a method: trained on all real clips
+TRIAL = "trial"  # replaces the name of a control: only used to choose one, and not in any table
 
 
 def about_store(store: KeyFrameStore) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class EvaluatedOn:
 
     @classmethod
     def of(cls, videos: "VideoDataset") -> "EvaluatedOn":
-        """Describes the clips of a dataset."""
+        """Returns a description of a dataset's clips."""
         return cls(
             dataset=videos.name,
             split=videos.official_split,

@@ -74,7 +74,7 @@ class EvaluationSettings:
 
     @property
     def random_starts(self) -> int:
-        """Number of random starts that the test clips need, to pass to `open_videos` as `random_starts`."""
+        """Number of random starts per test clip, to pass to `open_videos` as `random_starts`."""
         return random_starts(self.protocol, self.runs)
 
     def training(self, run: int) -> TrainingSettings:
@@ -254,7 +254,7 @@ class _Relabelled:
         return len(self._clips)
 
     def batches(self, batch_size: int, epoch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields the same clips in the same order."""
+        """Yields the same clips in the same order, with converted labels."""
         for clips, labels in self._clips.batches(batch_size, epoch, seed):
             if labels.is_floating_point():
                 yield clips, labels[:, self._columns.to(labels.device)]

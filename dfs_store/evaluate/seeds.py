@@ -18,7 +18,7 @@ _MEANS = (
     "mebibytes", "stored_mebibytes", "on_disk_mebibytes", "percent_of_dense", "percent_of_dataset",
     "key_frames_per_class", "cost_seconds", "elapsed_seconds",
 )  # fmt: skip
-# Quantile 0.975 of Student's t for 1 to 10 degrees of freedom.
+# The 0.975 quantile of Student's t for 1 to 10 degrees of freedom.
 _QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 _NORMAL = 1.959964
 # Settings that are in the title of the table or do not matter to the reader.
@@ -60,12 +60,12 @@ def _identity(row: TableRow) -> tuple[Any, ...]:
 
 
 def _labelled_with(row: TableRow) -> tuple[Any, ...]:
-    """Returns a key that is equal for rows that need different names in the table."""
+    """Returns a key that is the same for rows that need different names in the table."""
     return (*kind_of(row), row.method, row.vpc, row.control)
 
 
 def _joined(group: list[TableRow]) -> TableRow:
-    """Merges the rows of several seeds. If a seed was evaluated repeatedly, its results are averaged."""
+    """Merges the rows of several seeds. If a seed was evaluated several times, its results are averaged."""
     first = group[0]
     if len(group) == 1:
         return first
@@ -97,7 +97,7 @@ def _mean(values: Iterable[float | int | None]) -> float | None:
 
 
 def _over_random(row: TableRow, rows: Sequence[TableRow]) -> TableRow:
-    """Adds a row's gain over random clips with the same vpc and all frames."""
+    """Returns the row with its gain over random clips with the same vpc and all frames."""
     base = next(
         (
             other

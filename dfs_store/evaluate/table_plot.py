@@ -22,7 +22,7 @@ def check_plot(path: str | Path) -> None:
 
 
 def plot(rows: Sequence[TableRow], path: str | Path) -> None:
-    """Draws accuracy against stored MiB (log scale), with a line through the VPCs of each row label.
+    """Draws accuracy against stored MiB (log scale), with one line per row label through its VPCs.
 
     `whole` and chance are horizontal lines. The suffix of `path` selects the format (.png, .svg, .pdf).
 

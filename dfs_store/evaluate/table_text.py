@@ -101,7 +101,7 @@ def _block(rows: Sequence[TableRow]) -> Block:
 
 
 def title_of(row: TableRow) -> str:
-    """Describes how a row was evaluated."""
+    """Returns a title that describes how a row was evaluated."""
     split = "" if row.split is None else f", split {row.split}{' (declared)' if row.split_declared else ''}"
     stride = "" if row.stride is None else f" at stride {row.stride}" if row.stride > 1 else ""
     held = "" if row.hold_out is None else f", on training clips held out ({row.hold_out:g})"

@@ -18,8 +18,8 @@ _WIDTHS = (64, 128, 128)
 _CPU_ORDERS = (torch.channels_last_3d, torch.contiguous_format, torch.channels_last_3d)
 # Without gradients, a CPU processes the first feature maps in pieces of this size, which fit into its caches.
 _CPU_PIECE_BYTES = 20 * 2**20
-SMALLEST_SIZE = 43  # with fewer pixels, the third pooling would have an empty output
-_FEWEST_FRAMES = 4  # two poolings halve the number of frames
+SMALLEST_SIZE = 43  # with fewer pixels, the output of the third pooling layer would be empty
+_FEWEST_FRAMES = 4  # two pooling layers each halve the number of frames
 
 
 class ConvNet3D(nn.Module):
@@ -50,7 +50,7 @@ class ConvNet3D(nn.Module):
             window = (1, 2, 2) if number == 0 else (2, 2, 2)
             blocks += [
                 nn.Conv3d(channels, width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3)),
-                # Commutes with the ReLU, and comes first so that the ReLU processes fewer values.
+                # Before the ReLU: the result is the same, and the ReLU processes fewer values.
                 nn.MaxPool3d(window, window),
                 nn.ReLU(),
             ]
@@ -90,7 +90,7 @@ class ConvNet3D(nn.Module):
             weight.data = weight.data.contiguous(memory_format=self._order(number))
 
     def use_plain_order(self) -> None:
-        """Makes the weights contiguous and, in all later calls, the feature maps."""
+        """Makes the weights contiguous, and the feature maps of all later calls as well."""
         self.plain = True
         self.order_weights()
 

@@ -10,7 +10,7 @@ from dfs_store.names import first_line
 
 __all__ = ["is_out_of_memory", "out_of_memory_named"]
 
-# On the CPU, torch does not raise a class of its own. On a GPU, cuDNN may find no algorithm that fits the
+# On the CPU, torch does not raise a dedicated exception. On a GPU, cuDNN may find no algorithm that fits the
 # remaining memory, and cuBLAS may fail to create its handle.
 _WORDS = (
     "can't allocate memory",

@@ -33,8 +33,8 @@ class Recipe:
         optimizer: maps the parameters of a network and a learning rate to an optimiser.
         restarts: returns whether a pass starts with a new optimiser, which has no momentum, given the 0-based
             number of the pass and `epochs`.
-        rate: returns the factor of the learning rate, given the 0-based number of the step, the steps per
-            pass and `epochs`.
+        rate: returns the factor by which to multiply the learning rate, given the 0-based number of the step,
+            the steps per pass and `epochs`.
         augments: whether training clips are cropped and flipped at random (`cropped_and_flipped`).
     """
 
@@ -113,7 +113,7 @@ def cropped_and_flipped(clips: Tensor, generator: np.random.Generator) -> Tensor
     All frames of a clip are cropped and flipped in the same way.
 
     Args:
-        clips: (N, T, C, H, W).
+        clips: the clips, (N, T, C, H, W).
         generator: random number generator for the crops and flips.
 
     Returns:

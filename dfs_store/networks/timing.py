@@ -16,7 +16,7 @@ _LONG_SECONDS = 20.0  # for steps this long, warm-up does not matter, so one ste
 
 
 def seconds_per_pass(network: nn.Module, source: ClipBatches, settings: TrainingSettings) -> float:
-    """Estimates the time that a pass over the clips takes, in seconds, from the mean of two training steps.
+    """Estimates the time in seconds for a pass over the clips, from the mean of two training steps.
 
     Args:
         network: network on its device. It is trained, so do not use it afterwards.

@@ -80,7 +80,7 @@ def standardised(clips: Tensor, how: Standardisation) -> Tensor:
     """Subtracts the scalar mean and divides by the scalar standard deviation of the batch or of each clip.
 
     Args:
-        clips: (N, T, C, H, W).
+        clips: the clips, (N, T, C, H, W).
         how: the unit over which to compute the statistics, "batch" or "clip".
 
     Returns:

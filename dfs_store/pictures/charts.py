@@ -35,7 +35,7 @@ _DPI = 150
 _BAR_INCHES = 0.2
 _BARS_PER_COLUMN = 60
 _STEP_BINS = 400
-# Okabe and Ito's palette, which suits colour blindness, with matplotlib's brown and purple.
+# Okabe and Ito's palette, which is safe for colour-blind readers, with matplotlib's brown and purple.
 _CLASS_COLOURS = (
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8c564b", "#9467bd", "#7f7f7f",
     "#bcbd22",
@@ -56,7 +56,7 @@ def insertion_timeline(
     title: str = "",
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Draws the step and the position of every insertion, above the number of key frames per clip.
+    """Draws the step and the position of every insertion, above a chart of the number of key frames per clip.
 
     Dots are coloured by class if there are at most ten classes, and otherwise by step, as in contact sheets.
 
@@ -64,7 +64,7 @@ def insertion_timeline(
         inserted_at: 0-based step at which each key frame was inserted, -1 for initial ones, (S,).
         positions: 0-based position of each key frame, (S,).
         num_clips: number of clips that the key frames belong to.
-        num_frames: T.
+        num_frames: T, the number of frames per clip.
         phases: phases of the run, for shading warm-up and cool-down; None if unknown.
         classes: class names.
         labels: class of each key frame, (S,).
@@ -246,7 +246,7 @@ class Curve:
 
     Attributes:
         label: label in the legend.
-        points: size in bytes, accuracy in percent, and its standard deviation, for each store.
+        points: (size in bytes, accuracy in percent, standard deviation of the accuracy) of each store.
     """
 
     label: str

@@ -15,7 +15,7 @@ from dfs_store.pictures.pixels import to_pixels
 __all__ = ["MOST_SHOWN", "ClipPixels", "PicturedClip", "first_of_each_class", "pictured"]
 
 
-# The largest number of frames of a clip on a sheet or page.
+# The largest number of frames that a sheet or page shows of a clip.
 MOST_SHOWN = 480
 
 
@@ -56,7 +56,7 @@ class ClipPixels:
     def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
         for number in range(len(self)):
             yield self[number]
-        self._held, self._block = -1, np.empty(0, np.uint8)  # the blocks of many clips must not accumulate
+        self._held, self._block = -1, np.empty(0, np.uint8)  # frees the memory of the last block
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
@@ -168,6 +168,6 @@ def _spread(positions: npt.NDArray[np.int64], number: int) -> npt.NDArray[np.int
 
 
 def first_of_each_class(store: KeyFrameStore, most: int) -> list[int]:
-    """Returns the number of the first clip of each class, in ascending order, for at most `most` classes."""
+    """Returns the index of the first clip of each class, in ascending order, for at most `most` classes."""
     first = np.unique(store.labels, return_index=True)[1]
     return sorted(first.tolist())[:most]

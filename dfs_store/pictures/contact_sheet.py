@@ -25,7 +25,7 @@ LABEL_WIDTH = 168
 _TEXT, _SMALL = 14, 12
 _MOST_COLUMNS = 24  # longer clips continue on the next line
 _WIDTH = 1920 - 2 * MARGIN - LABEL_WIDTH  # available for the tiles of a line
-_SMALLEST, _LARGEST = 56, 128  # of the longer side of a tile
+_SMALLEST, _LARGEST = 56, 128  # pixels of the longer side of a tile
 _PAGE_HEIGHT = 2400
 _DIM = 0.30  # share of colour left in a dimmed frame
 _REBUILT_WORDS: dict[Rebuilt, str] = {
@@ -64,7 +64,7 @@ class _Grid:
 
     @property
     def line_height(self) -> int:
-        # Positions are written above the first row of a page, or above every line if clips have several.
+        # Positions are written above the first row of a page, or above every line if a clip takes several.
         return self.tile[1] + _GAP + (_SMALL + 4 if self.lines > 1 else 0)
 
     @property
@@ -81,7 +81,7 @@ def _grid(num_frames: int, height: int, width: int) -> _Grid:
     room = min(_LARGEST, max(_SMALLEST, _WIDTH // columns - _GAP))
     longest = max(height, width)
     if longest <= room:
-        times = max(1, room // longest)  # whole multiples keep pixels sharp
+        times = max(1, room // longest)  # integer factors keep pixels sharp
         tile = (width * times, height * times)
     else:
         tile = (max(1, round(width * room / longest)), max(1, round(height * room / longest)))
@@ -198,7 +198,7 @@ def _draw_row(
 
 
 def _stand_in(clip: PicturedClip, style: SheetStyle) -> Callable[[Frame], Frame | None]:
-    """Returns a function that replaces rebuilt frames (H, W, 3), with None if nothing is to be drawn."""
+    """Returns a function that maps a rebuilt frame (H, W, 3) to the frame to draw, or None for no frame."""
     if style.rebuilt == "full" or clip.flat:
         return lambda frame: frame
     if style.rebuilt == "blank":
@@ -217,14 +217,14 @@ def _stand_in(clip: PicturedClip, style: SheetStyle) -> Callable[[Frame], Frame 
 
 
 def border_colour(step: int | None, style: SheetStyle) -> Colour:
-    """Returns the border colour for a step of insertion: neutral if the step is initial or unknown."""
+    """Returns the border colour for a step of insertion; neutral for initial key frames and unknown steps."""
     if step is None or step < 0:
         return style.theme.initial
     return step_colour(step / max(1, (style.steps or 1) - 1))
 
 
 def with_steps(style: SheetStyle, clips: Sequence[PicturedClip]) -> SheetStyle:
-    """Sets the number of steps, if it is unknown, to end at the last insertion among the clips."""
+    """Returns the style. If its number of steps is unknown, it is set from the clips' last insertion."""
     if style.steps is not None:
         return style
     last = (int(clip.inserted_at.max()) for clip in clips if clip.inserted_at is not None)

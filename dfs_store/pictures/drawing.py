@@ -81,7 +81,7 @@ def shortened(text: str, width: float, size: int) -> str:
 
 
 def fitted(pixels: npt.NDArray[np.uint8], width: int, height: int) -> Image.Image:
-    """Scales a frame (H, W, 3) to fit a tile, by a whole factor if possible, which keeps pixels sharp."""
+    """Scales a frame (H, W, 3) to fit a tile, by an integer factor if possible, which keeps pixels sharp."""
     image = Image.fromarray(pixels)
     if image.size == (width, height):
         return image

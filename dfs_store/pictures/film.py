@@ -26,7 +26,7 @@ FILM_SUFFIXES = (".gif", ".mp4")
 _MARGIN = 12
 _SIDE = 224  # approximate height and width of a clip in pixels
 _LARGEST_SIDE = 480
-_MOST_GIF_PIXELS = 300_000_000  # in all frames; needs about 100 MB on disk and 2 GB of memory
+_MOST_GIF_PIXELS = 300_000_000  # in all frames together; needs about 100 MB on disk and 2 GB of memory
 _PALETTE_FRAMES = 32
 _TEXT, _SMALL = 14, 12
 _STRIP = 18
@@ -88,7 +88,7 @@ def film_frames(cells: Sequence[FilmCell], style: SheetStyle | None = None) -> I
 
 
 def _tile(height: int, width: int) -> tuple[int, int]:
-    """Returns the width and height of a clip, enlarged by a whole factor or reduced to at most 480 pixels."""
+    """Returns (width, height) of a clip, enlarged by an integer factor or reduced to at most 480 pixels."""
     longest = max(height, width)
     if longest > _LARGEST_SIDE:
         share = _LARGEST_SIDE / longest
@@ -154,7 +154,7 @@ def film_bytes(frames: Iterable[Image.Image], suffix: str, fps: float) -> bytes:
     Args:
         frames: RGB images of the same size with even sides.
         suffix: ".gif" or ".mp4".
-        fps: frames per second, 0.1 to 60.
+        fps: frames per second, between 0.1 and 60.
 
     Raises:
         SettingsError: fps or suffix is invalid.

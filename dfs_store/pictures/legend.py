@@ -21,7 +21,7 @@ class LegendItem(NamedTuple):
 
     Attributes:
         text: meaning of the mark.
-        mark: mark before the text, which is a ramp of colours for "steps"; None for no mark.
+        mark: mark before the text ("steps" is a ramp of colours); None for no mark.
         colour: colour of the mark; None for "steps" or no mark.
     """
 
@@ -71,7 +71,7 @@ def legend_height(lines: Sequence[Sequence[LegendItem]]) -> int:
 
 
 def draw_corner(draw: ImageDraw.ImageDraw, place: tuple[int, int], size: int, colour: Colour) -> None:
-    """Draws a triangle with a light edge in the upper right corner of a tile, which is at `place`."""
+    """Draws a triangle with a light edge at `place`, the upper right corner of a tile."""
     right, top = place
     edge, inner = size + 3, size
     draw.polygon([(right - edge, top), (right, top), (right, top + edge)], fill=(255, 255, 255))

@@ -1,4 +1,4 @@
-"""The film of how clips were made: a contact sheet per snapshot, below a bar that shows the run's steps."""
+"""The film that shows how clips were made: a contact sheet per snapshot, below a bar of the run's steps."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

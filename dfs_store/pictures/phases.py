@@ -27,7 +27,7 @@ class Phases:
 
     @property
     def late_from(self) -> int:
-        """First step of the last fifth of the run. Key frames inserted in it are trained for few steps."""
+        """First step of the last fifth of the run, in which inserted key frames are trained for few steps."""
         return self.steps - floor_share(_LATE, self.steps)
 
     def named(self) -> Iterator[tuple[str, int, int]]:

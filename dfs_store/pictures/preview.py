@@ -1,4 +1,4 @@
-"""Draws all pictures of a store."""
+"""Draws every kind of picture of a store."""
 
 import io
 import math
@@ -90,7 +90,7 @@ class Preview:
             )
 
     def num_pages(self, kind: str) -> int:
-        """Returns the number of pages of a picture."""
+        """Returns the number of pages of a kind of picture."""
         return len(self._pages[kind]) if kind in self._pages else 1
 
     def sheets(self, flows: Flows | None = None) -> Iterator[Image.Image]:
@@ -123,7 +123,7 @@ class Preview:
         return film_bytes(film_frames(cells, self._style), suffix, rate)
 
     def making(self, suffix: str, snapshots: Mapping[int, KeyFrameStore], fps: float | None = None) -> bytes:
-        """Encodes a film of how the clips were made.
+        """Encodes a film that shows how the clips were made.
 
         Args:
             suffix: ".gif" or ".mp4".
@@ -177,7 +177,7 @@ class Preview:
         return chart_bytes(figure, suffix)
 
     def storage(self, suffix: str) -> bytes:
-        """Encodes a chart of the storage of each class, for the chosen clips."""
+        """Encodes a chart of the chosen clips' storage, by class."""
         store, keys = self.store, np.diff(self.store.offsets)
         frame = int(np.prod(store.frame_shape))
         labels, number = store.labels[self.clips], len(store.class_names)
@@ -265,7 +265,7 @@ def rows_of_stores(
 
     Args:
         stores: at least one store; all clips must have the same shape.
-        clips: clip numbers for each store, the same number for every store.
+        clips: numbers of the clips to draw from each store, with equally many clips for every store.
         rebuilt: see `Preview`.
         theme: see `Preview`.
 
@@ -323,7 +323,7 @@ def image_bytes(pages: Sequence[Image.Image], suffix: str) -> bytes:
 
 
 def store_title(store: KeyFrameStore) -> str:
-    """Returns a line with the name of a store and, if known, its method, dataset and VPC."""
+    """Returns one line with the name of a store and, if known, its method, dataset and VPC."""
     provenance = store.provenance
     known = [source_name(str(provenance[key])) for key in ("method", "dataset") if provenance.get(key)]
     if provenance.get("vpc"):

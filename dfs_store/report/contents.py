@@ -60,7 +60,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Insertions by step and position. A dot is (binned step, position, number, description of clips)."""
+    """Insertions by step and position. A dot is (binned step, position, count, description of the clips)."""
 
     dots: tuple[tuple[float, int, int, str], ...]
     steps: int
@@ -129,7 +129,7 @@ def gather(
         store: the open store.
         clips: numbers of the clips to show.
         results: result files of `dfs evaluate`. Defaults to those next to the store, where incomplete results
-            are omitted. Results of a different store are listed as omitted.
+            are omitted. So are results of an earlier store at this path. The page lists omitted results.
         on_progress: called with the number of key frames verified so far and the total.
 
     Raises:
@@ -178,7 +178,7 @@ def results_beside(path: str | os.PathLike[str]) -> list[Path]:
 def _evaluations(
     store: KeyFrameStore, files: Sequence[Path], *, named: bool
 ) -> tuple[list[Evaluation], list[str]]:
-    """Reads results, and skips files that are not results unless they were named explicitly."""
+    """Reads results. Unless `named`, skips files that are not results. Returns results and omitted files."""
     found, left_out = [], []
     for file in files:
         try:

@@ -1,4 +1,4 @@
-"""Arranges a clip's frames in one image, of which the page shows one frame at a time."""
+"""Combines a clip's frames into one image, so that the page can show one frame at a time."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ from dfs_store.pictures import PicturedClip
 
 __all__ = ["Sprite", "sprite"]
 
-_LARGEST_SIDE = 160  # of a frame in pixels, to keep the page small
+_LARGEST_SIDE = 160  # longest side of a frame in pixels, to keep the page small
 _LARGEST_IMAGE = 16_000  # WebP's limit is 16,383 pixels
 _QUALITY = 80
 
@@ -35,7 +35,7 @@ class Sprite:
 
 
 def sprite(clip: PicturedClip) -> Sprite:
-    """Arranges a clip's frames in one image."""
+    """Combines a clip's frames into one image."""
     length, height, width = clip.pixels.shape[:3]
     columns = math.ceil(math.sqrt(length))
     rows = -(-length // columns)

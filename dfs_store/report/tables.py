@@ -19,7 +19,7 @@ def class_counts(store: KeyFrameStore) -> list[tuple[str, int, int]]:
 
 
 def key_frames_per_clip(offsets: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Returns min, mean, max and a histogram (number of clips by key frames) from offsets, (N+1,)."""
+    """Returns the minimum, mean, maximum and histogram of key frames per clip, given the offsets (N+1,)."""
     counts = np.diff(offsets)
     numbers, clips = np.unique(counts, return_counts=True)
     return {

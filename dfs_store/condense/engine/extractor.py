@@ -32,8 +32,8 @@ from dfs_store.videos.tensors import normalised_clips
 
 __all__ = ["EXTRACTOR_TRAINING", "extractor_is_kept", "extractor_network", "features_of"]
 
-# 16 passes, 9 at the full learning rate and 7 at a tenth of it, suffice for ConvNet3D to fit its clips
-# (moving-shapes: 100 % of the test clips).
+# 16 passes, 9 at the full learning rate and 7 at a tenth of it, suffice for ConvNet3D to fit its clips (on
+# moving-shapes, it classifies every test clip correctly).
 EXTRACTOR_TRAINING = TrainingSettings(epochs=15, batch_size=32, standardisation="clip", seed=0)
 _FEATURE_BATCH = 32
 
@@ -84,7 +84,7 @@ def extractor_is_kept(videos: VideoDataset) -> bool:
 
 @full_float32()
 def features_of(network: ConvNet3D, videos: VideoDataset) -> npt.NDArray[np.float64]:
-    """Returns the embeddings of all real clips, (N, F) float64, without flipping."""
+    """Returns the features of all real clips, (N, F) float64, computed without flipping."""
     device = next(network.parameters()).device
     found = []
     for start in range(0, len(videos), _FEATURE_BATCH):
@@ -103,11 +103,11 @@ def _train_or_find(
         _load(network, path)
         return
     settings = EXTRACTOR_TRAINING
-    with disk_errors(path.parent):  # before the training, which an unwritable cache would waste
+    with disk_errors(path.parent):  # checked first, as an unwritable cache would waste the training
         path.parent.mkdir(parents=True, exist_ok=True)
     network.reset(torch.Generator().manual_seed(settings.seed))
     fast_order(network.to(device))
-    tell(ExtractorTrained(0, settings.passes, None))  # the first pass may take minutes
+    tell(ExtractorTrained(0, settings.passes, None))  # sent first, because a pass may take minutes
     train(
         network,
         VideoClips(videos, device),

@@ -1,7 +1,7 @@
 """Gradient matching (DC, Zhao et al. 2021) on single frames, used in the first stage of static-dynamic.
 
-For each class, a newly drawn network computes the loss of a batch of real frames and of the synthetic frames.
-The gradients of both losses with respect to the network's parameters are compared layer by layer.
+For each class, a newly initialised network computes the loss of a batch of real frames and of the synthetic
+frames. The gradients of both losses with respect to the network's parameters are compared layer by layer.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ __all__ = ["gradient_distance", "match_gradients"]
 
 
 def gradient_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Tensor:
-    """Returns 1 - cosine between two lists of gradients, summed over output channels and layers.
+    """Returns the cosine distance between two lists of gradients, summed over output channels and layers.
 
-    Parameters with one dimension (biases, normalisation layers) are ignored, as in the public code.
+    Parameters with one dimension (biases, normalisation layers) are ignored, as in the public code of DC.
 
     Args:
-        real: one gradient per parameter, output channel first.
+        real: one gradient per parameter, with output channels as the first dimension.
         synthetic: gradients of the same shapes.
 
     Returns:

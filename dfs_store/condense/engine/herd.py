@@ -7,7 +7,7 @@ __all__ = ["herd"]
 
 
 def herd(features: npt.NDArray[np.float64], count: int) -> list[int]:
-    """Chooses clips greedily, without replacement.
+    """Returns the numbers of the chosen clips, selected greedily without replacement.
 
     Choice i, counted from 0, minimises ``|| (i + 1) * mean - sum(chosen) - feature ||``. Ties go to the first
     clip.

@@ -33,17 +33,17 @@ __all__ = [
 # memory.
 KEY_FRAME_SHARE = 0.3
 
-# Clips of whole classes that are matched together: one chunk, or several for a class that exceeds one.
+# Clips of whole classes that are matched together: one chunk, or several if a class exceeds a chunk.
 Group = list[TrainableKeyFrames]
 # The clip numbers of a group, chunk by chunk.
 ClipGroup = list[Sequence[int]]
-# Processes share at least this number of groups, if there are that many classes.
+# There are at least this many groups for processes to share, if there are that many classes.
 FEWEST_PARTS = 8
 CLASSES_PER_PART = 4
 
 
 def even_positions(count: int, num_frames: int, flag: str = "--initial-key-frames") -> npt.NDArray[np.int64]:
-    """Returns `count` evenly spaced positions from 0 to T-1 (Table 5). A single position is 0.
+    """Returns `count` evenly spaced positions from 0 to T-1 (Table 5), or only 0 if `count` is 1.
 
     Args:
         count: K, at least 1.
@@ -84,13 +84,13 @@ def initial_key_frames(
 
     With `init` "pack", a clip starts from the positions and key frames from which linear interpolation best
     rebuilds the real clip. There are at most `initial_key_frames` of them, and fewer if more would not help.
-    Otherwise, positions are evenly spaced.
+    With any other `init`, positions are evenly spaced.
 
     Args:
         config: resolved settings.
         videos: the real clips; only their shape is used for noise.
         device: device on which clips are rebuilt.
-        starts: (N,) number of the real clip from which each clip starts (`real_starts`); None for noise.
+        starts: (N,) numbers of the real clips from which the clips start (`real_starts`); None for noise.
         groups: the groups from `clip_groups` to make; all by default.
 
     Raises:
@@ -120,7 +120,7 @@ def initial_key_frames(
 
 
 def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.device) -> list[ClipGroup]:
-    """Returns the clip numbers of a run, in groups of whole classes and chunks that fit on the device.
+    """Returns the clip numbers of a run in groups of whole classes, each in chunks that fit on the device.
 
     There are enough groups for several processes to share. Neither the groups nor the result depend on the
     number of processes.
@@ -133,7 +133,7 @@ def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.de
 
 
 def clips_together(num_classes: int, vpc: int) -> int:
-    """Returns the number of clips in a group if they fit on the device."""
+    """Returns the number of clips in a group, assuming that they fit on the device."""
     parts = max(FEWEST_PARTS, num_classes // CLASSES_PER_PART)
     return -(-num_classes // parts) * vpc
 

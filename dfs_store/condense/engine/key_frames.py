@@ -16,7 +16,7 @@ __all__ = ["TrainableKeyFrames"]
 
 
 class TrainableKeyFrames:
-    """The key frames of N clips, stored clip by clip as in the store.
+    """The key frames of N clips, one clip after another, as in the store.
 
     The gradient of a key frame is computed by the adjoint of Eq. 3 instead of autograd: insertion needs the
     gradient of every rebuilt frame anyway, so one backward pass to the rebuilt clips serves both purposes.
@@ -28,7 +28,7 @@ class TrainableKeyFrames:
         positions: (S,) int64, time index of each key frame, 0-based.
         clips: (S,) int64, number of the clip to which each key frame belongs.
         inserted_at: (S,) int32, step of insertion, -1 for an initial key frame.
-        evidence: evidence on the N clips since the last test for insertion.
+        evidence: insertion evidence for the N clips since the last test.
         num_frames: T, the number of frames per clip.
         device: device on which clips are rebuilt. `frames` and `momentum` stay in host memory if they are too
             large for the device.
@@ -43,7 +43,7 @@ class TrainableKeyFrames:
         *,
         device: torch.device | str = "cpu",
     ) -> None:
-        """Packs the key frames of clips.
+        """Concatenates the key frames of N clips.
 
         Args:
             key_frames: N tensors (K, C, H, W) float32 on one device.
@@ -88,9 +88,9 @@ class TrainableKeyFrames:
 
         Args:
             frames: (S, C, H, W) float32, key frames.
-            momentum: (S, C, H, W) float32, their momentum.
-            positions: (S,) int64, their positions.
-            inserted_at: (S,) int32, their steps of insertion.
+            momentum: (S, C, H, W) float32, momentum of the key frames.
+            positions: (S,) int64, positions of the key frames.
+            inserted_at: (S,) int32, step at which each key frame was inserted.
             counts: (N,) int64, number of key frames of each clip.
         """
         home = self.frames.device
@@ -184,7 +184,7 @@ class TrainableKeyFrames:
     def insert(self, chosen: Sequence[tuple[int, int]], step: int) -> None:
         """Turns interpolated frames into key frames.
 
-        A new key frame starts with the interpolated value, so that the rebuilt clips do not change. Its
+        A new key frame starts from the interpolated value, so that the rebuilt clips do not change. Its
         momentum is zero. Existing key frames keep their order.
 
         Args:

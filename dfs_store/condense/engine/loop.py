@@ -41,11 +41,11 @@ def dfs_loop(
     Args:
         config: resolved settings.
         real: source of the real batches.
-        network: the network that embeds clips. Its weights are redrawn at every step and never trained.
+        network: the network that embeds clips. Its weights are reinitialised at every step and never trained.
         groups: the key frames; each group contains whole classes.
         first_step: first step to run; above 0 for a resumed run.
         ranks: the processes that share the classes; only this process by default.
-        first_group: number of the first of `groups` among the groups of all ranks.
+        first_group: index of `groups[0]` among the groups of all ranks.
         at_a_time: the number of clips to embed at a time; whole batches and chunks by default.
 
     Yields:

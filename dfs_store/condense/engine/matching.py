@@ -35,7 +35,7 @@ def class_means(
     precision: str = "float32",
     at_a_time: ClipsAtATime | None = None,
 ) -> Tensor:
-    """Returns the mean embedding of the real clips of each class, without a graph.
+    """Returns the mean embedding of the real clips of each class, without an autograd graph.
 
     Args:
         network: a network whose `embed` maps (N, T, C, H, W) to (N, F).
@@ -73,8 +73,8 @@ def match(
 
     The loss is summed over the embedding dimensions and the classes; only embeddings are averaged. A class
     with several chunks is embedded twice: once for the mean of the class, and once chunk by chunk for the
-    gradient, which is exact and needs the memory of only one chunk. If the device runs out of memory for a
-    chunk, the chunk is processed in the same way, in parts.
+    gradient, which is exact and needs the memory of only one chunk. If a chunk does not fit in the device's
+    memory, it is split and processed in the same way.
 
     Args:
         network: a frozen network whose `embed` maps (N, T, C, H, W) to (N, F).

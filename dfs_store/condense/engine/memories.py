@@ -1,4 +1,4 @@
-"""Static and dynamic memories (Wang et al., CVPR 2024): frames without motion, and motion without colour.
+"""Static memories (frames) and dynamic memories (motion without colour) by Wang et al., CVPR 2024.
 
 A clip combines a static and a dynamic memory of its class, using a convolution that all clips share.
 """
@@ -34,13 +34,13 @@ def memory_bytes(num_classes: int, vpc: int, num_frames: int, frame_shape: tuple
 
 
 class StaticDynamicMemory:
-    """The memories of all classes, and the integrator that joins them.
+    """The memories of all classes, and the integrator that combines them.
 
     Attributes:
         static: (classes * M, 3, H, W) float32, with M = 2 * vpc memories per class, class by class.
         dynamic: (classes, M, T, 1, H, W) float32.
-        integrator: the shared Conv3d from 4 channels (static repeated over time, and dynamic) to 3. PyTorch
-            initialises it from its global generator.
+        integrator: the shared Conv3d from 4 channels (static memory repeated over time, and dynamic memory)
+            to 3. PyTorch initialises it from its global generator.
     """
 
     def __init__(self, static: Tensor, dynamic: Tensor) -> None:
@@ -64,7 +64,7 @@ class StaticDynamicMemory:
         return memory
 
     def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Returns copies of the memories and the integrator, by the names of the store's native arrays."""
+        """Returns copies of the memories and the integrator, keyed by native array name."""
         tensors = {"static": self.static, "dynamic": self.dynamic}
         tensors |= {f"integrator_{name}": value for name, value in self.integrator.state_dict().items()}
         return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
@@ -83,7 +83,7 @@ class StaticDynamicMemory:
         return videos // self.vpc
 
     def render(self, videos: Picks, static_picks: Picks, dynamic_picks: Picks) -> Tensor:
-        """Joins pairs of memories to clips.
+        """Combines pairs of memories into clips.
 
         Args:
             videos: (n,) numbers of the clips, class by class.
@@ -105,7 +105,7 @@ class StaticDynamicMemory:
 
 
 class MemoryClips:
-    """Clips with the memory pairs picked for them; implements `matching.LabelledClips`.
+    """Clips with the memory pair picked for each one; implements `matching.LabelledClips`.
 
     Args:
         memory: the memories of all clips.
@@ -122,7 +122,7 @@ class MemoryClips:
         return len(self._videos)
 
     def render(self, part: slice = slice(None)) -> Tensor:
-        """Returns clips (n, T, 3, H, W), all by default, without a graph."""
+        """Returns clips (n, T, 3, H, W), all by default, without an autograd graph."""
         with torch.no_grad():
             return MemoryClips(self._memory, self._videos[part], self._picks[part])._joined()
 
@@ -145,7 +145,7 @@ class StaticDynamicClips:
         classes: class names.
 
     Raises:
-        DamagedStoreError: the memories are missing, damaged or of inconsistent shapes.
+        DamagedStoreError: the memories are missing or damaged, or their shapes are inconsistent.
     """
 
     def __init__(self, path: str | os.PathLike[str], device: torch.device | str = "cpu") -> None:

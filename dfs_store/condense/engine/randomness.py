@@ -13,7 +13,7 @@ __all__ = ["Purpose", "numpy_generator", "torch_generator"]
 
 
 class Purpose(IntEnum):
-    """The purposes of random numbers. Their values never change: the results for a seed depend on them."""
+    """The purposes of random numbers. Their values must never change, because results depend on them."""
 
     INITIAL_FRAMES = 1
     INITIAL_CLIPS = 2
@@ -29,13 +29,13 @@ class Purpose(IntEnum):
 
 
 def numpy_generator(seed: int, purpose: Purpose, *numbers: int) -> np.random.Generator:
-    """Returns the NumPy generator of one draw."""
+    """Returns the NumPy generator for one draw."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, purpose, *numbers))))
 
 
 def torch_generator(
     seed: int, purpose: Purpose, *numbers: int, device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """Returns the torch generator of one draw, for tensors on `device`."""
+    """Returns the torch generator for one draw of tensors on `device`."""
     state = np.random.SeedSequence((seed, purpose, *numbers)).generate_state(2, np.uint32)
     return torch.Generator(device).manual_seed((int(state[0]) << 31) ^ int(state[1]))

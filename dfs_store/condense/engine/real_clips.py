@@ -28,14 +28,14 @@ Coins = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class RealBatch:
-    """Real clips of successive classes, which are normalised on access.
+    """Real clips of successive classes, normalised on access.
 
-    For example, ``batch[3:7]`` returns four clips (4, T, C, H, W) on the device, normalised. Memory is needed
+    For example, ``batch[3:7]`` returns four normalised clips (4, T, C, H, W) on the device. Memory is needed
     only for the clips that are embedded at a time, so a batch can exceed the device's memory.
 
     Attributes:
         counts: number of clips of each class.
-        make: returns the clips in a slice.
+        make: function that returns the clips in a slice.
     """
 
     counts: tuple[int, ...]
@@ -205,5 +205,5 @@ class RealClips:
 
 
 def real_clips_fit(size_bytes: int, device: torch.device) -> bool:
-    """Returns whether real clips that take `size_bytes` as uint8 may stay on a CUDA device."""
+    """Returns whether real clips that take `size_bytes` as uint8 can be kept on a CUDA device."""
     return size_bytes <= DEVICE_SHARE * (total_memory_bytes(device) or 0)

@@ -75,7 +75,7 @@ def chosen_real_clips(videos: VideoDataset, vpc: ClipsPerClass, seed: int) -> np
 def chosen_by_features(
     network: ConvNet3D, videos: VideoDataset, vpc: int, choose: Choose
 ) -> npt.NDArray[np.int64]:
-    """Chooses `vpc` real clips of every class by their features; every class must have that many.
+    """Chooses `vpc` real clips of every class by their features; every class must have at least that many.
 
     Returns:
         Clip numbers (N,), class by class, in the order in which they were chosen.
@@ -91,7 +91,7 @@ def _clips_of_classes(videos: VideoDataset) -> list[npt.NDArray[np.int64]]:
 def real_starts(
     config: CondenseConfig, videos: VideoDataset, device: torch.device
 ) -> npt.NDArray[np.int64] | None:
-    """Returns the number of the real clip from which each synthetic clip starts, (N,), or None for noise.
+    """Returns the numbers (N,) of the real clips from which the synthetic clips start, or None for noise.
 
     With `init` "herding" or "pack", herding chooses the clips by the features of an untrained network, like
     those used for matching. A few random clips may all show a figure from the same side, which training

@@ -54,7 +54,7 @@ class Schedule:
 
     @property
     def first_insertion(self) -> int:
-        """First step that may insert."""
+        """First step that may insert key frames."""
         return floor_share(self.warmup, self.iterations)
 
     @property
@@ -87,7 +87,7 @@ class Schedule:
 
     @property
     def phases(self) -> tuple[tuple[str, int, int], ...]:
-        """Name and half-open range of steps of each phase, in order."""
+        """The name and the half-open range of steps of each phase, in order."""
         if not self.insertion:
             return (("matching", 0, self.iterations),)
         return (

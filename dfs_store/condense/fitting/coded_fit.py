@@ -21,10 +21,9 @@ Floats = npt.NDArray[np.float32]
 
 # Qualities to choose from within a budget. Each needs about 1.3 to 1.5 times the bytes of the previous one.
 QUALITIES = {"webp": (0, 5, 12, 25, 45, 65, 80, 90, 95), "avif": (0, 10, 20, 30, 41, 52, 64, 76, 88)}
-# Options that cost more than this multiple of a clip's share of the budget, or less than this fraction of it,
-# are not measured.
+# Options are measured only if their cost is within this factor of a clip's share of the budget.
 _REACH = 4
-# Frames of real clips are already in 8-bit levels.
+# No scaling is needed, because the frames of real clips are already in 8-bit levels.
 _PIXELS = Levels(np.ones(3, dtype=np.float32), np.zeros(3, dtype=np.float32))
 
 
@@ -33,8 +32,8 @@ class CodedClip:
     """Key frames of a clip as image files.
 
     Attributes:
-        positions: (K,) int64.
-        files: one image per key frame, or one sequence.
+        positions: (K,) int64, positions of the key frames.
+        files: one image per key frame, or one image sequence.
         error: sum of squared errors of the clip rebuilt from the decoded files, in 8-bit levels.
         clipped: share of the key frames' values that were outside 0..255.
         quality: quality of the encoder.
@@ -52,7 +51,7 @@ class CodedOption(PricedOption):
     """A number of key frames and a quality, with the resulting size (files and index) and error.
 
     Attributes:
-        count: K.
+        count: K, the number of key frames.
         quality: quality of the encoder.
     """
 
@@ -61,7 +60,7 @@ class CodedOption(PricedOption):
 
 
 def coded_clip(frames: Floats, fit: Fit, encoding: FrameEncoding) -> CodedClip:
-    """Encodes the least-squares key frames of a clip, and measures the clip rebuilt from the files.
+    """Encodes the least-squares key frames of a clip, and measures the error of the rebuilt clip.
 
     Args:
         frames: (T, 3, H, W) float32, in 8-bit levels.
@@ -98,7 +97,7 @@ def coded_options(
         fit = fits[count - 1]
         if len(fit.positions) < count:
             continue  # the last key frames do not help; smaller numbers are tried later
-        # Encoding only adds to a fit's error, so an option that already has a smaller error limits the cost.
+        # Encoding can only add to a fit's error, so a cheaper option with less error is always better.
         beaten = min((each.cost for each in measured if each.error <= fit.error), default=math.inf)
         most = min(_REACH * share_bytes, beaten)
         found = list(_walk(frames, fit, encoding.name, qualities, start, share_bytes / _REACH, most))
@@ -117,7 +116,7 @@ def _walk(
     least: float,
     most: float,
 ) -> Iterator[CodedOption]:
-    """Measures qualities from `start` up until they cost more than `most`, then down to less than `least`."""
+    """Measures qualities from `start` upwards to the cost `most`, and then downwards to the cost `least`."""
     for step, first in ((1, start), (-1, start - 1)):
         place = first
         while 0 <= place < len(qualities):

@@ -1,4 +1,4 @@
-"""Encodes pack's key frames as image files, given a number per clip, a maximum error or a byte budget."""
+"""Encodes pack's key frames as image files, given their number per clip, a maximum error or a byte budget."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ Clips = Sequence[Callable[[], Floats]]
 Tell = Callable[[Event], None]
 Made = TypeVar("Made")
 
-_EXACT = 1e-9  # largest mean square error that can be due to rounding alone
+_EXACT = 1e-9  # largest mean squared error that rounding alone can cause
 
 
 def encoded_clips(
@@ -50,7 +50,7 @@ def encoded_clips(
 
 
 def least_key_frames(config: CondenseConfig) -> int:
-    """Returns the minimum per clip, by default 2 with a budget, because 1 key frame makes a still image."""
+    """Returns the fewest key frames per clip, by default 2 with a budget, as 1 makes a still image."""
     return config.min_key_frames or (1 if config.budget is None else 2)
 
 
@@ -59,7 +59,7 @@ def _least_bytes(measured: Sequence[tuple[object, Sequence[CodedOption]]]) -> in
 
 
 def mean_psnr(mean_squares: Sequence[float]) -> dict[str, float | None]:
-    """Returns the mean PSNR of the clips in dB, and the PSNR of their mean error; None if all are exact."""
+    """Returns the clips' mean PSNR and the PSNR of their mean squared error, in dB; None if all are exact."""
     each = [psnr(square) for square in mean_squares if square > _EXACT]
     return {
         "psnr": round(float(np.mean(each)), 2) if each else None,
@@ -73,7 +73,7 @@ def psnr_or_none(mean_square: float) -> float | None:
 
 
 def describe_encoding(coded: Sequence[CodedClip], encoding: FrameEncoding) -> dict[str, Any]:
-    """Describes the encoding of the clips for the provenance."""
+    """Returns the provenance entry that describes how the clips are encoded."""
     qualities = [clip.quality for clip in coded]
     return {
         "quality": qualities[0] if len(set(qualities)) == 1 else [min(qualities), max(qualities)],
@@ -96,7 +96,7 @@ def _one(config: CondenseConfig, encoding: FrameEncoding, frames: Floats) -> Cod
             if coded.error <= allowed:
                 return coded
     assert coded is not None
-    return coded  # encoding alone exceeds the error, so the most key frames are the best choice
+    return coded  # no fit stays within `max_error` once encoded, so the last one is used
 
 
 def _within_budget(

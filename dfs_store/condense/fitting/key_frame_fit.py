@@ -1,8 +1,8 @@
 """Finds the key frames from which linear interpolation best rebuilds a real clip.
 
-Errors are sums of squares over all values of a clip, in the unit of its frames. Errors depend only on the
-clip's Gram matrix, the (T, T) inner products of its frames, so the clip is read only once to choose positions
-for any number of key frames.
+Errors are sums of squared differences over all values of a clip. They depend only on the clip's Gram matrix,
+the (T, T) inner products of its frames, so the clip is read only once to choose positions for any number of
+key frames.
 """
 
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class Fit(NamedTuple):
     """Positions of key frames, and the resulting error.
 
     Attributes:
-        positions: (K,) int64.
+        positions: (K,) int64, positions of the key frames.
         error: sum of squared errors of the clip rebuilt from the least-squares key frames at these positions.
     """
 
@@ -34,7 +34,7 @@ class Fit(NamedTuple):
 
 
 def gram_matrix(frames: npt.NDArray[np.float32]) -> Floats:
-    """Returns the inner products (T, T) float64 of the frames (T, ...) of a clip."""
+    """Returns the inner products of a clip's frames (T, ...) as a (T, T) float64 array."""
     flat = frames.reshape(len(frames), -1).astype(np.float64)
     return flat @ flat.T
 
@@ -58,7 +58,7 @@ def best_fits(gram: Floats) -> list[Fit]:
     came_from: list[npt.NDArray[np.int64]] = []
     fits = [Fit(np.zeros(1, dtype=np.int64), _least_squares_error(gram, np.zeros(1, dtype=np.int64)))]
     for _ in range(1, length):
-        # total[i, j] is the error of reaching frame i with one key frame fewer, and then frame j.
+        # total[i, j] is the error of the frames up to j if the key frame before j is frame i.
         total = reached[:, None] + stretch
         came_from.append(total.argmin(axis=0))
         reached = total.min(axis=0)
@@ -116,7 +116,7 @@ def _options(errors: list[float]) -> list[PricedOption]:
 
 
 def _stretch_errors(gram: Floats) -> Floats:
-    """Returns the (T, T) errors of interpolating the frames between i and j from these; inf unless i < j."""
+    """Returns the errors (T, T) of interpolating between frames i and j for all i < j; inf elsewhere."""
     length = len(gram)
     errors = np.full((length, length), np.inf)
     for i in range(length):

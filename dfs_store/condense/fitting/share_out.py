@@ -21,7 +21,7 @@ class PricedOption:
 
 
 def share_out(options: Sequence[Sequence[PricedOption]], budget: int) -> list[int]:
-    """Returns the number of the option to use for each clip, so that the sum of errors is small.
+    """Returns the index of the option to use for each clip, so that the sum of errors is small.
 
     Each clip starts with its cheapest option. The rest of the budget is then spent greedily where it reduces
     the error most per cost, along the lower convex hull of each clip's options. This is optimal except for a
@@ -56,7 +56,7 @@ def _gain(options: Sequence[PricedOption], hull: list[int], place: int) -> float
 
 
 def _hull(options: Sequence[PricedOption]) -> list[int]:
-    """Returns the numbers of the options on the descending lower convex hull, cheapest first."""
+    """Returns the indices of the options on the descending lower convex hull, cheapest first."""
     order = sorted(range(len(options)), key=lambda number: (options[number].cost, options[number].error))
     hull: list[int] = []
     for number in order:

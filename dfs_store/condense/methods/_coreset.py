@@ -51,7 +51,7 @@ def ranked_clips(
 
 
 def coreset(choose: Choose) -> Method:
-    """Returns the method that keeps the chosen clips, with `key_frames` real frames each, or all frames."""
+    """Returns a method that keeps the clips selected by `choose`, with all or `key_frames` frames of each."""
 
     def run(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
         chosen, about = ranked_clips(config, videos, tell, choose)

@@ -44,7 +44,7 @@ def _run_of(function: Callable[..., Iterable[Any]]) -> Callable[..., Condensed]:
 
 
 def _guarded(name: str, run: Callable[..., Condensed]) -> Callable[..., Condensed]:
-    """Lets a method import modules from the current folder, and names the method in its errors."""
+    """Wraps a method so that it can import modules from the current folder and its errors name it."""
 
     def guarded(config: "CondenseConfig", videos: "VideoDataset", tell: Tell) -> Condensed:
         with _errors_named(name):

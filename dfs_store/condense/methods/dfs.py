@@ -56,9 +56,9 @@ _TABLE_A: Mapping[str, Mapping[int, Preset]] = {
 # The paper has no row for other datasets; MiniUCF is the closest.
 _FALLBACK = "miniucf"
 # Our presets for the built-in datasets. moving-shapes diverges at an lr of 50 or more. stick-figures starts
-# from the first and last frames of herded clips. Its lr at vpc 2 was chosen on held-out clips, and is
-# proportional to vpc, because a clip's gradient scales as 1 / vpc. WebP images reach the same accuracy with
-# a thirtieth of the bytes.
+# from the first and last frames of herded clips. Its lr at vpc 2 was chosen on held-out clips, and lr is
+# proportional to vpc, because a clip's gradient scales as 1 / vpc. WebP images reach the same accuracy with a
+# thirtieth of the bytes.
 _OURS: Mapping[str, Mapping[int, Preset]] = {
     "moving-shapes": {1: Preset(8.0)},
     "stick-figures": {
@@ -78,13 +78,13 @@ def trained(
 ) -> Condensed:
     """Trains key frames with Eq. 8, inserts key frames where motion is not linear, and returns the clips.
 
-    If `tell` raises an exception between two steps (as on Ctrl-C), a checkpoint is kept.
+    If `tell` raises an exception between two steps (as on Ctrl-C), a checkpoint is saved.
 
     Args:
         config: resolved settings.
         videos: the real clips.
         tell: called with every event.
-        notes: remarks for the user, by default those on the settings.
+        notes: remarks for the user; by default, the notes on the settings.
 
     Raises:
         DivergedError: the loss is no longer finite.
@@ -144,7 +144,7 @@ def checked_network(
     With precision "auto", the first rank chooses for all ranks; a resumed run keeps the recorded choice.
 
     Raises:
-        SettingsError: no numeric path passes.
+        SettingsError: no numeric path passes the check.
     """
     network = frozen_network(videos, device)
     shape = videos.num_frames, videos.frame_shape[1]
@@ -168,7 +168,7 @@ def checked_network(
 
 
 def frozen_network(videos: VideoDataset, device: torch.device) -> ConvNet3D:
-    """Returns the network that embeds clips. The training loop redraws its weights at every step."""
+    """Returns the network that embeds clips. The training loop reinitialises it at every step."""
     network = ConvNet3D(len(videos.classes), videos.num_frames, videos.frame_shape[1])
     # Frozen, because only the clips need a gradient.
     network.requires_grad_(False).eval()

@@ -21,7 +21,7 @@ def cover(features: npt.NDArray[np.float64], count: int) -> list[int]:
     chosen = [int(np.linalg.norm(features - features.mean(axis=0), axis=1).argmin())]
     nearest = np.linalg.norm(features - features[chosen[0]], axis=1)
     while len(chosen) < count:
-        nearest[chosen] = -np.inf  # never choose a clip twice: its duplicates have distance 0 too
+        nearest[chosen] = -np.inf  # never choose a clip twice: its duplicates also have distance 0
         chosen.append(int(nearest.argmax()))
         nearest = np.minimum(nearest, np.linalg.norm(features - features[chosen[-1]], axis=1))
     return chosen

@@ -41,7 +41,7 @@ from dfs_store.videos import VideoDataset
 __all__ = ["METHOD", "pack"]
 
 _PEAK = 255.0
-# Exactly one of them determines the number of key frames.
+# Exactly one of these settings determines the number of key frames.
 _SIZES = ("budget", "key_frames", "max_error")
 
 
@@ -53,11 +53,11 @@ def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], N
 
     Errors are measured on the rebuilt clips, in 8-bit levels: after encoding if there is an `encoding`,
     otherwise before the store rounds the key frames. A budget also determines the quality of the encoding
-    unless one is given. The PSNR of every clip is recorded in its source.
+    unless a quality is given. The PSNR of every clip is recorded in its source.
 
     Raises:
-        SettingsError: there are more key frames than frames, the budget is below one key frame per clip, a
-            class has fewer clips than `vpc`, or the extractor cannot be used.
+        SettingsError: there are more key frames than frames, the budget does not allow one key frame per
+            clip, a class has fewer clips than `vpc`, or the extractor cannot be used.
     """
     num_clips = sum(map(config.clips_of, clips_per_class(videos).values()))
     _check_clips(config, num_clips, videos.num_frames, videos.frame_shape)
@@ -126,7 +126,7 @@ def _clips(videos: VideoDataset, chosen: list[int], fits: list[Fit]) -> Iterator
     space = stored_space(videos.normalization) or PIXELS
     mean, std = (np.array(part, dtype=np.float32).reshape(-1, 1, 1) for part in space)
     for clip, fit in zip(chosen, fits, strict=True):
-        # Least squares and normalisation commute: both act on each value of a frame separately.
+        # The fit can precede the normalisation, because both act on each value of a frame separately.
         key_frames = fitted_key_frames(_pixels(videos, clip), fit.positions)
         yield CondensedClip(((key_frames / _PEAK) - mean) / std, fit.positions, int(videos.labels[clip]))
 

@@ -52,7 +52,7 @@ _EXPLODED = "trained values are not finite"
 
 
 def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Trains the memories in two stages; returns them and the dense clips of the memory pairs (2j, 2j).
+    """Trains memories in two stages, and returns them with the dense clips of the memory pairs (2j, 2j).
 
     Raises:
         DivergedError: the loss is no longer finite.
@@ -245,7 +245,7 @@ def _initial_memory(
 
 def _first_pairs(memory: StaticDynamicMemory) -> Iterator[CondensedClip]:
     """Yields the dense clips of the first memory pairs, for readers that support only key frames."""
-    memory = StaticDynamicMemory.of_arrays(memory.arrays(), torch.device("cpu"))  # in full float32
+    memory = StaticDynamicMemory.of_arrays(memory.arrays(), torch.device("cpu"))  # rendered in full float32
     for video in range(len(memory)):
         first = np.zeros((1, 2), dtype=np.int64)
         chunk = MemoryClips(memory, np.array([video]), first)

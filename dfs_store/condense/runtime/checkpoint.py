@@ -50,7 +50,7 @@ class ClipState(NamedTuple):
 
     Attributes:
         key_frames: (K, C, H, W) float32.
-        positions: (K,) int64.
+        positions: (K,) int64, positions of the key frames.
         inserted_at: (K,) int32, step of insertion; -1 for an initial key frame.
     """
 
@@ -117,7 +117,7 @@ def load_newest(out: str | Path, settings: dict[str, Any]) -> tuple[int, State] 
 
     Args:
         out: the output of the run.
-        settings: the settings of this run, which must equal the checkpoint's settings.
+        settings: the settings of this run, which must match those of the checkpoint.
 
     Raises:
         CheckpointError: all checkpoints are damaged, or settings differ; the message names the settings that

@@ -1,6 +1,6 @@
 """Limits how many clips a network processes at a time, and lowers the limit if memory runs out.
 
-The embedding and gradient of a clip depend only on that clip, so the limit affects only the last bits.
+The embedding and gradient of a clip depend only on that clip, so the limit affects only rounding.
 """
 
 import sys
@@ -74,12 +74,12 @@ class ClipsAtATime:
         return self._in_parts("real", lambda part: embed(clips[part]), len(clips))
 
     def embed(self, network: ConvNet3D, clips: Rendered) -> Tensor:
-        """Returns the embeddings (N, F) of synthetic clips, without a graph."""
+        """Returns the embeddings (N, F) of synthetic clips, without an autograd graph."""
         with torch.no_grad():
             return self._in_parts("synthetic", lambda part: network.embed(clips.render(part)), len(clips))
 
     def embed_with_graph(self, network: ConvNet3D, clips: Rendered) -> tuple[Tensor, Tensor] | None:
-        """Returns clips and their embeddings (N, F) with a graph, or None if memory is insufficient."""
+        """Returns clips and their embeddings (N, F) with an autograd graph, or None if memory runs out."""
         if len(clips) > self.synthetic:
             return None
 
@@ -90,7 +90,7 @@ class ClipsAtATime:
         return self._tried("synthetic", both, len(clips))
 
     def pull_back(self, embedded: Tensor, clips: Tensor, cotangent: Tensor) -> Tensor | None:
-        """Returns the gradient (N, T, C, H, W) from a recorded graph, or None if memory is insufficient."""
+        """Returns the gradient (N, T, C, H, W) from a recorded graph, or None if memory runs out."""
 
         def gradient() -> Tensor:
             return torch.autograd.grad(embedded, clips, grad_outputs=cotangent)[0]

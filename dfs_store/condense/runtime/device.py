@@ -63,7 +63,7 @@ def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[No
         count_bytes: limit in bytes; None for no limit.
 
     Raises:
-        SettingsError: the limit is below the memory that any run needs.
+        SettingsError: the limit is smaller than the memory that any run needs.
     """
     if count_bytes is None:
         yield

@@ -49,7 +49,7 @@ class DiskNeed:
 
 
 def free_bytes(out: str) -> int:
-    """Returns the number of free bytes on the disk of a store, which need not exist yet.
+    """Returns the number of free bytes on the disk where a store is, or will be, written.
 
     For a URL, returns the minimum over the disks for checkpoints and for the unfinished store.
     """
@@ -63,7 +63,7 @@ def free_bytes(out: str) -> int:
 
 
 def check_disk(out: str, need: DiskNeed) -> None:
-    """Raises DiskFullError if the disk has less free space than the run needs at least."""
+    """Raises DiskFullError if the disk has less free space than the minimum that the run needs."""
     free = free_bytes(out)
     if free < need.least:
         raise DiskFullError(
@@ -100,7 +100,7 @@ class DiskWatch:
         if time.monotonic() - self._looked_seconds < _SECONDS_BETWEEN_LOOKS:
             return
         self._looked_seconds = time.monotonic()
-        checkpoint = 2  # key frames and momentum
+        checkpoint = 2  # copies: the key frames and their momentum
         needed = (checkpoint + _COPIES[container_of(locate(self._out))]) * key_frame_bytes
         free = free_bytes(self._out)
         if free < needed and not self._warned:

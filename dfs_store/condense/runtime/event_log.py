@@ -19,7 +19,7 @@ from dfs_store.format.io.reading import parse_json, read_found, read_named
 
 __all__ = ["EventLog", "event_log_path", "events_before", "read_events"]
 
-_MOST_BYTES = 2**31  # about 300 bytes per step
+_MOST_BYTES = 2**31  # a step takes about 300 bytes
 
 
 def event_log_path(out: str | os.PathLike[str]) -> Path:

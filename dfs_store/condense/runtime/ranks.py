@@ -91,7 +91,7 @@ class Ranks:
         return values  # type: ignore[return-value]
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """Returns the value made by the first rank on all ranks, or raises its error on all ranks."""
+        """Calls `make` on the first rank, and returns its value or raises its error on all ranks."""
         if self.size == 1:
             return make()
         box: list[tuple[T | None, Exception | None]] = [(None, None)]
@@ -156,7 +156,7 @@ def _own_group() -> dist.ProcessGroup:
 
 
 def _owners(sizes: Sequence[int], num_ranks: int) -> npt.NDArray[np.int64]:
-    """Returns the rank of each part, chosen by the middle of the part among all clips, in ascending order."""
+    """Assigns each part to a rank by the position of its middle among all clips. Returns the ranks."""
     counts = np.asarray(sizes, dtype=np.int64)
     ends = np.cumsum(counts)
     owners: npt.NDArray[np.int64] = (2 * ends - counts) * num_ranks // (2 * ends[-1])

@@ -1,4 +1,4 @@
-"""Allows one run per output, because a second run would overwrite the first one's checkpoints and store."""
+"""Allows one run per output at a time; two runs would overwrite each other's checkpoints and store."""
 
 import contextlib
 import os

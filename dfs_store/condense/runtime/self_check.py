@@ -21,9 +21,9 @@ from dfs_store.networks import ConvNet3D
 __all__ = ["KernelCheck", "bf16_speed", "check_kernels"]
 
 NUM_CLIPS = 2
-# Tolerances for relative errors. A different order of sums causes 1e-6 after one convolution and in the
-# embedding, TF32 3e-4 after one convolution, bfloat16 1e-3 to 1e-2 in the embedding, and wrong kernels 0.1 or
-# more.
+# Tolerances for relative errors. A different order of sums causes errors of 1e-6 after one convolution and in
+# the embedding, TF32 3e-4 after one convolution, bfloat16 1e-3 to 1e-2 in the embedding, and wrong kernels
+# 0.1 or more.
 CONVOLUTION_TOLERANCE = 1e-4
 EMBEDDING_TOLERANCE = 1e-4
 # If two values in a max-pooling window are nearly equal, rounding decides which of them receives the
@@ -45,7 +45,7 @@ class KernelCheck:
         precision: arithmetic of the forward pass of real clips.
         plain: whether the network keeps the default memory layout instead of a faster one.
         error: relative error of the path against plain float32 on the CPU.
-        notes: why faster paths were rejected, for the user.
+        notes: reasons for rejecting faster paths, shown to the user.
         bf16_speed: speed-up of bfloat16 over float32 if the check had to choose, otherwise None.
     """
 
@@ -78,7 +78,7 @@ class _Layer(NamedTuple):
 
 
 class _Reference(NamedTuple):
-    """Results in plain float32 on the CPU."""
+    """Reference results of the self-check, computed in float32 on the CPU."""
 
     layers: list[_Layer]
     embedding: Tensor
@@ -93,10 +93,9 @@ def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, siz
     network.
 
     Args:
-        network: network on the device of the run. Its weights are redrawn, and it is switched to the chosen
-            path.
+        network: network on the device of the run. It is reinitialised and switched to the chosen path.
         precision: requested precision. "auto" chooses bf16 if it is accurate and faster, otherwise float32.
-        num_frames: T.
+        num_frames: T, the number of frames per clip.
         size: height and width of the clips in pixels.
 
     Raises:
@@ -138,7 +137,7 @@ def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, siz
 
 
 def bf16_speed(network: ConvNet3D, num_frames: int, size: int) -> float:
-    """Measures the speed-up of embedding clips in bfloat16 over float32 on the network's device."""
+    """Returns the measured speed-up of bfloat16 over float32 for embedding clips on the network's device."""
     device = next(network.parameters()).device
     count = TIMED_CLIPS_CUDA if device.type == "cuda" else TIMED_CLIPS_CPU
     clips = torch.zeros(count, num_frames, size, size, 3, device=device).permute(0, 1, 4, 2, 3)
@@ -156,8 +155,8 @@ def bf16_speed(network: ConvNet3D, num_frames: int, size: int) -> float:
 
 
 def _reference(network: ConvNet3D, clips: Tensor) -> _Reference:
-    """Runs a plain copy of the network on the CPU, layer by layer and as a whole."""
-    with torch.random.fork_rng([]):  # a new network draws from the caller's generator
+    """Returns the results of a plain copy of the network on the CPU, layer by layer and as a whole."""
+    with torch.random.fork_rng([]):  # keeps the caller's generator unchanged
         plain = ConvNet3D(network.classifier.out_channels, clips.shape[1], clips.shape[-1])
     plain.load_state_dict({name: value.cpu() for name, value in network.state_dict().items()})
     plain.requires_grad_(False).use_plain_order()
@@ -174,7 +173,7 @@ def _reference(network: ConvNet3D, clips: Tensor) -> _Reference:
 
 
 def _compare(network: ConvNet3D, clips: Tensor, expected: _Reference) -> tuple[float, str | None]:
-    """Returns the embedding's error and None, or the first error above its tolerance and its location."""
+    """Returns the embedding's error and None, or the first error above its tolerance and where it arose."""
     device = next(network.parameters()).device
     for number, layer in enumerate(expected.layers):
         found = _both_passes(network, number, layer.maps.to(device), layer.cotangent.to(device))
@@ -199,7 +198,7 @@ def _both_passes(network: ConvNet3D, number: int, maps: Tensor, cotangent: Tenso
 
 
 def _embedding_and_gradient(network: ConvNet3D, clips: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns an embedding without a graph, as for real clips, and a gradient, as for synthetic clips."""
+    """Returns embeddings computed as for real clips, and a gradient computed as for synthetic clips."""
     with torch.inference_mode():
         embedding = network.embed(clips)
     given = clips.clone().requires_grad_()
@@ -208,6 +207,6 @@ def _embedding_and_gradient(network: ConvNet3D, clips: Tensor) -> tuple[Tensor, 
 
 
 def _relative(found: Tensor, expected: Tensor) -> float:
-    """Returns the relative error, with infinity instead of NaN."""
+    """Returns the relative error, or infinity if it is NaN."""
     error = float((found.cpu() - expected).norm() / expected.norm())
     return math.inf if math.isnan(error) else error

@@ -37,7 +37,7 @@ def snapshots_folder(out: str | os.PathLike[str]) -> Path:
 
 
 def _files(folder: Path) -> dict[int, Path]:
-    """Returns the paths of the snapshots in a folder by the number of steps done, in ascending order."""
+    """Returns the paths of the snapshots in a folder, keyed and sorted by the number of steps done."""
     found = ((_NAME.fullmatch(path.name), path) for path in (folder.iterdir() if folder.is_dir() else ()))
     return dict(sorted((int(name[1]), path) for name, path in found if name is not None))
 
@@ -100,7 +100,7 @@ class Snapshots:
         """Yields the steps of a run and takes snapshots between them.
 
         Args:
-            steps: yields after every step, when the state is consistent.
+            steps: an iterator that yields after every step, when the state is consistent.
             first_step: first step to run; above 0 for a resumed run.
             state: called on all ranks at once; returns the state on the first rank, and None on the others.
             ranks: the processes that share the run.
@@ -180,7 +180,7 @@ def finish_snapshots(config: CondenseConfig, digest: str) -> None:
 
 
 def snapshots_of(store: KeyFrameStore) -> dict[int, Path]:
-    """Returns the paths of the snapshots of the run that made a store, by the number of steps done.
+    """Returns the snapshots of the run that made a store, as paths keyed by the number of steps done.
 
     Raises:
         StoreNotFoundError: there are no snapshots next to the store.

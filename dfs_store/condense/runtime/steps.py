@@ -19,7 +19,7 @@ from dfs_store.videos.cache.entries import fingerprint
 __all__ = ["AbandonedError", "check_finite", "decisive_settings", "resumed", "run_steps"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
-_FIRST_LOSSES = 10  # several, because the loss is 0 while a clip equals its real clip, unless that is flipped
+_FIRST_LOSSES = 10  # several, because a single one can be 0 if clips still equal their real clips
 _EXPLODED = 1e6
 _REMEDY = (
     "allow more with --max-memory, or use a smaller --size or --frames; "
@@ -69,7 +69,7 @@ def run_steps(
     """Runs the steps of a method, reports each step and saves the state periodically.
 
     Args:
-        steps: yields after every step, when the state is consistent.
+        steps: an iterator that yields after every step, when the state is consistent.
         config: resolved settings.
         decisive: the result of `decisive_settings`, which must be the same to resume from a checkpoint.
         tell: called with every event. If it raises an exception between two steps (as on Ctrl-C), a

@@ -25,7 +25,7 @@ class TensorboardTracker(Tracker):
         self._writer: Any = SummaryWriter(str(self._folder), purge_step=first_step)
 
     def scalars(self, values: dict[str, float], step: int) -> None:
-        """Adds a point to each curve, by name."""
+        """Adds a point to each named curve."""
         for name, value in values.items():
             self._writer.add_scalar(f"condense/{name}", value, step)
 

@@ -53,7 +53,7 @@ class Tracker:
     """
 
     name: ClassVar[str] = ""
-    """Name of the tracker, of its Python package and of the extra that installs it; suffix of its folder."""
+    """Name of the tracker, its Python package and the extra that installs it; also suffix of its folder."""
 
     def __init__(self, config: CondenseConfig, videos: VideoDataset) -> None:
         self.check_installed()
@@ -76,14 +76,14 @@ class Tracker:
 
     @classmethod
     def check_account(cls) -> None:
-        """Raises SettingsError if there is no account for the tracker, which must be installed."""
+        """Raises SettingsError if the tracker, which must be installed, has no account to log to."""
 
     def open(self, first_step: int) -> None:
         """Starts a run in the tracker, or continues one if the first step is above 0."""
         raise NotImplementedError
 
     def scalars(self, values: dict[str, float], step: int) -> None:
-        """Logs numbers by name."""
+        """Logs named numbers at a step."""
         raise NotImplementedError
 
     def picture(self, pixels: npt.NDArray[np.uint8], step: int) -> None:

@@ -43,8 +43,8 @@ class Cell:
     """A row with one seed.
 
     Attributes:
-        row: condensation and evaluation settings.
-        seed: seed of both.
+        row: the row, with its condensation and evaluation settings.
+        seed: seed of both the condensation and the evaluation.
         folder: folder for the store, its log and the result.
     """
 
@@ -90,18 +90,18 @@ class Clips:
         self._opened: dict[str, VideoDataset] = {}
 
     def train(self, sampling: dict[str, Any]) -> VideoDataset:
-        """Returns all training clips, including the hold-out."""
+        """Returns all training clips, including held-out clips."""
         return self._open("train", sampling)
 
     def to_test_on(self, sampling: dict[str, Any], settings: EvaluationSettings) -> VideoDataset:
-        """Returns the hold-out if the sampling has one, otherwise the test clips."""
+        """Returns the held-out clips if the sampling holds any out, otherwise the test clips."""
         share = sampling["hold_out"]
         if share is not None:
             return self.train(sampling).hold_out(share)[1]
         return self._open("test", sampling, **test_views(self._asked.dataset, settings))
 
     def of_training(self, sampling: dict[str, Any]) -> VideoDataset:
-        """Returns the training clips without the hold-out."""
+        """Returns the training clips without held-out clips."""
         share = sampling["hold_out"]
         return self.train(sampling) if share is None else self.train(sampling).hold_out(share)[0]
 
@@ -114,7 +114,7 @@ class Clips:
 
 
 def sampling_of(asked: Comparison, row: Row) -> dict[str, Any]:
-    """Returns how a row samples the real clips."""
+    """Returns the sampling of the real clips for a row."""
     return {name: row.settings.get(name, value) for name, value in asked.sampling.items()}
 
 
@@ -165,7 +165,7 @@ def make_cell(
     about |= {"control": row.control, "cell_seconds": round(time.monotonic() - started, 3)}
     on = replace(result.test, dataset=asked.dataset)
     document = result_document(cell.store, replace(result, test=on), settings, about)
-    document["store"] = WHOLE if row.method == WHOLE else STORE  # relative: the folder can be moved
+    document["store"] = WHOLE if row.method == WHOLE else STORE  # relative, so that the folder can be moved
     write_json(cell.folder / RESULT, {"schema": RESULT_SCHEMA, **document})
     (cell.folder / FAILURE).unlink(missing_ok=True)
     return document

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["derived_rows", "equal_frames_splits", "fixed_rows"]
 
 RANDOM = "random"
-_CODED = "webp:10"  # the smallest encoding at which real clips keep their score
+_CODED = "webp:10"  # the lowest quality at which real clips keep their score
 _CODED_KEY_FRAMES = (2, 4)
 _TRIAL_HOLD_OUT = 0.2
-_TRIAL_CLIPS = 0.6  # share of the smallest class; whole groups are held out, which can exceed 0.2
+_TRIAL_CLIPS = 0.6  # share of the smallest class used; holding out whole groups can remove over 0.2
 
 
 class Trials(Protocol):
-    """Makes stores that are used only to choose a control."""
+    """Makes and scores stores that are used only to choose a control."""
 
     def score(self, row: Row) -> float | None:
-        """Returns the top-1 accuracy of a row with the first seed in percent, or None if the cell fails."""
+        """Returns the top-1 accuracy in percent of a row with the first seed, or None if the cell fails."""
 
     def on_disk_bytes(self, row: Row) -> int | None:
         """Returns the size in bytes of a row's store with the first seed, or None if the cell fails."""
@@ -58,7 +58,7 @@ def fixed_rows(asked: Comparison, rows: Sequence[Row], clips: TrainingClips) -> 
 
 
 def _equal_passes(asked: Comparison, vpcs: Sequence[int], clips: TrainingClips) -> Iterator[Row]:
-    """Yields a row per vpc that trains on all real clips, for just enough passes to process as many clips."""
+    """Yields a row per vpc that trains on all real clips, for as many clip passes as the methods need."""
     settings = evaluation_of(asked, Row(method=WHOLE, vpc=None), 0)
     passes, real = settings.training(0).passes, sum(clips.per_class.values())
     more_than_epochs = passes - settings.training(0).epochs  # the public code makes one more pass
@@ -71,10 +71,10 @@ def _equal_passes(asked: Comparison, vpcs: Sequence[int], clips: TrainingClips) 
 def derived_rows(
     asked: Comparison, rows: Sequence[Row], ended: Sequence["CellEnded"], clips: TrainingClips, trials: Trials
 ) -> list[Row]:
-    """Returns rows of random clips at equal frames and at equal bytes, for every method except random.
+    """Returns rows of random clips with as many frames, or as many bytes, as each method except random.
 
     If frames or bytes can be split into clips and key frames per clip in several ways, chooses the split that
-    scores best on a hold-out of the training clips, with one seed and one training each.
+    scores best on held-out training clips, with one seed and one training each.
 
     Args:
         asked: the comparison.
@@ -102,7 +102,7 @@ def derived_rows(
 
 
 def equal_frames_splits(frames: int, num_frames: int, most_clips: int) -> list[dict[str, Any]]:
-    """Returns all ways to keep at least `frames` real frames per class, each as `vpc` and `key_frames`.
+    """Returns ways to keep at least `frames` real frames per class, each as a `vpc` and `key_frames`.
 
     Args:
         frames: minimum number of key frames per class.
@@ -121,7 +121,7 @@ def equal_frames_splits(frames: int, num_frames: int, most_clips: int) -> list[d
 def _equal_bytes_splits(
     limit: int, most_clips: int, trials: Trials, clips: TrainingClips
 ) -> list[dict[str, Any]]:
-    """Returns, for each number of key frames, as many encoded clips as fit into `limit` bytes on disk.
+    """Returns, per number of key frames, the split with the most encoded clips that fit in `limit` bytes.
 
     Measures stores with one and with several clips per class, and extrapolates.
     """
@@ -147,7 +147,7 @@ def _equal_bytes_splits(
 def _best(
     asked: Comparison, splits: list[dict[str, Any]], control: str, most_clips: int, trials: Trials
 ) -> list[Row]:
-    """Returns a list with the row of the split that scores best on a hold-out; the list may be empty."""
+    """Returns a list with the row of the split that scores best on held-out clips; empty without splits."""
     if len(splits) > 1:
         held = {"hold_out": asked.hold_out or _TRIAL_HOLD_OUT}
         most = max(1, int(_TRIAL_CLIPS * most_clips))

@@ -52,7 +52,7 @@ def forecast_comparison(asked: Comparison, cells: list[Cell]) -> Forecast:
 def _of_row(
     asked: Comparison, row: Row, cell: Cell, rehearsals: dict[str, Rehearsal], paces: dict[str, Paces]
 ) -> list[Forecast]:
-    """Returns the forecasts for condensing (except for custom methods) and for evaluating."""
+    """Returns the forecasts of condensing a row (none for user-defined methods) and of evaluating it."""
     settings = evaluation_of(asked, row, cell.seed, str(resolve_device(asked.device)))
     named = row if row.method != WHOLE else Row(method="random", vpc=1)
     unused = Path(tempfile.gettempdir(), f"dfs-forecast-{os.getpid()}.zarr")  # never written

@@ -1,4 +1,4 @@
-"""Specifies the paper's tables."""
+"""Specifies the comparisons that reproduce the paper's tables."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,8 +8,8 @@ from dfs_store.evaluate.published import PAPER_METHODS
 
 __all__ = ["PAPER_TABLES", "of_table"]
 
-# 1 and 3: methods by VPC, top-1 and top-5; 2: key frames and bytes of DFS; 4: other networks; 5: initial key
-# frames; 6: ablations of the insertion.
+# Tables 1 and 3: methods by VPC, top-1 and top-5; 2: key frames and bytes of DFS; 4: other networks; 5:
+# initial key frames; 6: ablations of the insertion.
 PAPER_TABLES: Mapping[int, Mapping[str, Any]] = {
     1: {"methods": PAPER_METHODS, "vpc": (1, 5, 10)},
     2: {"methods": ("dfs",), "vpc": (1, 5, 10)},

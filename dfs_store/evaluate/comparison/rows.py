@@ -41,7 +41,7 @@ class Row:
         settings: condensation settings.
         evaluation: evaluation settings that differ from the comparison's.
         control: name of the control (`CONTROLS`), "trial" for a row used to choose one, or None for a method.
-        seeds: number of seeds; None for the comparison's.
+        seeds: number of seeds; None means the number that the comparison sets.
     """
 
     method: str
@@ -73,7 +73,7 @@ def method_rows(asked: Comparison, clips: TrainingClips) -> list[Row]:
     """Returns the rows of the compared methods, without duplicates.
 
     Raises:
-        SettingsError: no method uses a setting, or settings contradict each other.
+        SettingsError: a setting is not used by any method, or settings contradict each other.
     """
     used: set[str] = set()
     rows: dict[str, Row] = {}

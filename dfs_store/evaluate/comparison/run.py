@@ -35,7 +35,7 @@ Maker = Callable[[Cell, Comparison, Clips, Callable[[Progress], None]], Made]
 
 @dataclass(frozen=True)
 class CellStarted:
-    """Event: work on a cell has started.
+    """Reports that work on a cell has started.
 
     Attributes:
         name: name of the cell.
@@ -50,7 +50,7 @@ class CellStarted:
 
 @dataclass(frozen=True)
 class CellProgress:
-    """Event: progress within a cell.
+    """Reports progress within a cell.
 
     Attributes:
         name: name of the cell.
@@ -63,7 +63,7 @@ class CellProgress:
 
 @dataclass(frozen=True)
 class CellEnded:
-    """Event: a cell has finished or failed.
+    """Reports that a cell has finished or failed.
 
     Attributes:
         cell: the cell.
@@ -206,7 +206,7 @@ class _Runner:
         return [self._make(cell) for cell in cells]
 
     def score(self, row: Row) -> float | None:
-        """Returns the top-1 accuracy of a trial row in percent, or None if the cell fails."""
+        """Returns the top-1 accuracy in percent of a trial row, or None if the cell fails."""
         result = self.make([_cell(row, 0, self._out)])[0].result
         return None if result is None else float(result["top1"]["mean"])
 
@@ -222,7 +222,7 @@ class _Runner:
         return ended
 
     def _tried(self, cell: Cell, make: Maker[Made]) -> tuple[Made | None, str | None]:
-        """Calls `make`. Returns its result, or the message of its error, which is recorded in the folder."""
+        """Calls `make` and returns its result, or the message of its error, which the cell also records."""
         self._name = cell.name
         try:
             return make(cell, self._asked, self._clips, self._progress), None

@@ -12,7 +12,7 @@ from dfs_store.names import did_you_mean
 
 __all__ = ["EVALUATE", "parse_settings", "split_name"]
 
-EVALUATE = "evaluate"  # prefix of the evaluation's settings: `evaluate.lr`
+EVALUATE = "evaluate"  # prefix of evaluation settings, as in `evaluate.lr`
 # Settings that have their own options in `dfs compare`.
 _RESERVED = ("dataset", "vpc", "out", "method", "seed", "resume", "overwrite", "device", "root", "hold_out")
 _CONDENSE = {each.name: each.type for each in fields(Settings)}

@@ -42,7 +42,7 @@ class Comparison:
         table: number of the paper's table; None for other comparisons.
         controls: names of the controls to include (`CONTROLS`).
         evaluation: fields of `EvaluationSettings` by name, without seed and device.
-        labels: "hard", "soft" or "both" for stores with soft labels; None means both.
+        labels: labels to train on for stores with soft labels: "hard", "soft" or "both"; None means "both".
         frames, stride, size, split, classes: sampling of the real clips; None for the dataset's default.
         test_list, class_names, folder_layout, decoder: how to read a list or a folder, see `open_videos`.
         hold_out: fraction of the training clips to exclude from condensing and use instead of the test clips.
@@ -114,7 +114,7 @@ class Comparison:
 
 
 def differences(stored: Mapping[str, Any], asked: Comparison) -> list[str]:
-    """Describes, setting by setting, how a stored specification differs from a requested one."""
+    """Returns a description of each setting that differs between a stored and a requested specification."""
     wanted = asked.to_json()
     names = [*wanted, *sorted(set(stored) - set(wanted))]
     flags = {each.name: f"--{each.name.replace('_', '-')}" for each in fields(Comparison)}

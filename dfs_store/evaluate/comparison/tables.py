@@ -17,7 +17,7 @@ _SUFFIXES = {"text": ".txt", "markdown": ".md", "latex": ".tex", "csv": ".csv"}
 
 
 def write_tables(rows: Sequence[TableRow], out: Path) -> list[Path]:
-    """Writes `table.txt`, `.md`, `.tex` and `.csv`, and a plot for each kind of evaluation with a store.
+    """Writes `table.txt`, `.md`, `.tex` and `.csv`, and a plot for each kind of evaluation that has a store.
 
     If matplotlib is not installed, no plots are written.
 

@@ -1,4 +1,4 @@
-"""The byte budget of a run that inserts, which is shared equally among the classes."""
+"""The byte budget of a run that inserts key frames, shared equally among the classes."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ __all__ = ["Room", "affordable_key_frames"]
 
 
 def affordable_key_frames(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns the total number of key frames, with index and insertion steps, that the budget allows."""
+    """Returns how many key frames, including their index and insertion steps, the budget allows in total."""
     assert config.budget_bytes is not None
     return key_frames_within(
         config.budget_bytes, num_clips, frame_shape, config.stored_dtype, with_steps=True
@@ -21,7 +21,7 @@ def affordable_key_frames(config: CondenseConfig, num_clips: int, frame_shape: t
 
 
 class Room:
-    """Tracks how many more key frames each class of a group may receive.
+    """Tracks how many more key frames may be inserted into each class of a group.
 
     Each class has its own share, so that insertion does not depend on the number of processes or chunks.
 

@@ -7,15 +7,15 @@ __all__ = ["Evidence"]
 
 
 class Evidence:
-    """Accumulates how the gradient of each frame agrees with the gradients of its adjacent key frames.
+    """Accumulates how well the gradient of each frame agrees with the gradients of its adjacent key frames.
 
-    A step is not counted for a frame if one of the frame's two cosines is unknown, which is the case at a key
-    frame or if a gradient is zero.
+    A step is not counted for a frame if one of the frame's two cosines is unknown, as at a key frame or if a
+    gradient is zero.
 
     Attributes:
         cosine_sums: (N, 2, T) float64, cosines with the left and right key frames, summed over steps.
         opposed: (N, T) int64, number of steps at which the frame disagreed with both key frames.
-        steps: (N, T) int64, number of steps summed.
+        steps: (N, T) int64, number of steps counted.
     """
 
     def __init__(self, num_clips: int, num_frames: int) -> None:
@@ -27,7 +27,7 @@ class Evidence:
         """Adds the cosines of a step.
 
         Args:
-            cosines: (2, N, T), NaN if unknown.
+            cosines: (2, N, T), cosines with the left and right key frames; NaN if unknown.
             opposed: (N, T), whether the frame disagrees with both adjacent key frames; False if unknown.
         """
         known = ~np.isnan(cosines).any(axis=0)
@@ -47,7 +47,7 @@ class Evidence:
         self.steps[...] = steps
 
     def clear(self) -> None:
-        """Discards all steps."""
+        """Discards the accumulated evidence."""
         for array in (self.cosine_sums, self.opposed, self.steps):
             array.fill(0)
 

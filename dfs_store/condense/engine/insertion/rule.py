@@ -86,11 +86,11 @@ class InsertionRule:
             literally).
         gradient: which gradient to use for a key frame, see `adjacent_cosines`.
         evidence: the evidence that a test uses. "last" means the cosines of the test's own step, as in the
-            paper. "mean" averages each cosine over the steps since the last test. "persistent" is the
+            paper. "mean" averages each cosine over the steps since the last test. "persistent" uses the
             fraction of those steps at which the candidate disagrees.
         persistence: for "persistent", the fraction of steps at which a candidate must disagree to qualify.
-        score: rank candidates by the "larger" or the "smaller" of their two cosines. With "persistent",
-            candidates are ranked by the fraction of steps, and the mean cosine breaks ties.
+        score: whether candidates are ranked by the "larger" or the "smaller" of their two cosines. With
+            "persistent", candidates are ranked by the fraction of steps, and the mean cosine breaks ties.
     """
 
     metric: Metric = "cosine"
@@ -112,7 +112,7 @@ class InsertionRule:
         """Chooses the positions to insert.
 
         Args:
-            evidence: evidence on N clips since the last test.
+            evidence: evidence for N clips since the last test.
             generator: used only by random selection.
 
         Returns:

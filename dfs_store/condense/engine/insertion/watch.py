@@ -1,4 +1,4 @@
-"""Records, for watched clips, how the gradients of frames and key frames agree at a step."""
+"""Records, for watched clips, how well the gradients of frames and key frames agree at a step."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ __all__ = ["Watch"]
 
 
 class Watch:
-    """The scores of watched clips at one step, combined over the processes of a run.
+    """The insertion scores of watched clips at one step, combined over the processes of a run.
 
     Args:
         clips: numbers of the clips in the finished store; numbers that do not exist are ignored.
@@ -32,7 +32,7 @@ class Watch:
                 self._scores[row] = cosines[:, clip - first_clip].max(axis=0)
 
     def numbers(self) -> list[float]:
-        """Returns the numbers to sum over processes: all scores, and whether each is known."""
+        """Returns the numbers to sum over processes: all scores, then a 1 or 0 for each (known or not)."""
         known = np.isfinite(self._scores)
         return [*np.where(known, self._scores, 0.0).ravel().tolist(), *known.ravel().astype(float).tolist()]
 
