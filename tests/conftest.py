@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import os
 
@@ -37,6 +38,17 @@ def s3(s3_server, monkeypatch):
 def bucket(s3):
     """The URL of an empty folder in a bucket."""
     return f"s3://stores/{next(_numbers)}"
+
+
+@pytest.fixture
+def short_training(monkeypatch, tmp_path):
+    """Trains extractors and teachers for one pass only, with an empty cache, whose folder it returns."""
+    from dfs_store.condense.engine import extractor
+
+    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
+    training = dataclasses.replace(extractor.EXTRACTOR_TRAINING, epochs=0)
+    monkeypatch.setattr(extractor, "EXTRACTOR_TRAINING", training)
+    return tmp_path / "cache"
 
 
 @pytest.fixture

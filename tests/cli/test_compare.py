@@ -9,8 +9,6 @@ import time
 import pytest
 
 from dfs_store import open_store
-from dfs_store.condense.engine import extractor
-from dfs_store.networks import TrainingSettings
 from tests.videos.making import make_folder
 
 DATA = (
@@ -232,9 +230,7 @@ def test_the_folder_layout_reaches_every_cell(dfs, tmp_path, monkeypatch):
         assert store.class_names == ["test", "train"]
 
 
-def test_soft_labels_are_listed_beside_hard_ones_even_for_random(compare, monkeypatch):
-    short = TrainingSettings(epochs=0, batch_size=32, standardisation="clip")
-    monkeypatch.setattr(extractor, "EXTRACTOR_TRAINING", short)
+def test_soft_labels_are_listed_beside_hard_ones_even_for_random(compare, short_training):
     words = ("--methods", "dfs", "--vpc", "1", "--seeds", "1", "--controls", "equal-clips", "--json")
     outcome = compare(*words, "--set", "soft_labels=true")
     assert outcome.code == 0, outcome.stderr
@@ -244,7 +240,8 @@ def test_soft_labels_are_listed_beside_hard_ones_even_for_random(compare, monkey
 
 
 def test_vpc_all_keeps_every_real_clip(compare):
-    words = ("--methods", "random,pack", "--vpc", "all", "--seeds", "1", "--controls", "all", "--json")
+    words = ("--methods", "random,pack", "--vpc", "all", "--seeds", "1", "--json")
+    words += ("--controls", "equal-clips,equal-passes,whole")
     outcome = compare(*words, "--set", "encoding=webp:0", "--set", "random.key_frames=2", short=EVALUATION)
     assert outcome.code == 0, outcome.stderr
     rows = [row for row in outcome.document["rows"] if row["vpc"] == "all"]

@@ -2,9 +2,6 @@
 
 import pytest
 
-from dfs_store.condense.engine import extractor
-from dfs_store.networks import TrainingSettings
-
 STORAGE = [
     "num_key_frames", "key_frame_bytes", "float32_bytes", "index_bytes", "dense_bytes",
     "dense_uint8_bytes", "on_disk_bytes", "native_bytes", "method_bytes", "source_bytes",
@@ -35,10 +32,7 @@ QUICK = ("--runs", "1", "--epochs", "0", "--protocol", "strict", "--device", "cp
 
 
 @pytest.fixture
-def out(tmp_path, monkeypatch):
-    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
-    short = TrainingSettings(epochs=0, batch_size=64, standardisation="clip")
-    monkeypatch.setattr(extractor, "EXTRACTOR_TRAINING", short)
+def out(tmp_path, short_training):
     return tmp_path / "s.zarr"
 
 

@@ -3,9 +3,6 @@
 import pytest
 from dfs_store.cli._output import document
 
-from dfs_store.condense.engine import extractor
-from dfs_store.networks import TrainingSettings
-
 SMALL = ("--classes", "still,fast", "--frames", "4", "--size", "43", "--device", "cpu")
 SHORT = ("--runs", "2", "--epochs", "2", "--device", "cpu", "--overwrite")
 QUICK = ("--runs", "1", "--epochs", "1", "--protocol", "strict", "--device", "cpu", "--overwrite")
@@ -97,10 +94,7 @@ def test_the_modern_recipe_has_its_own_defaults_and_file(dfs, made):
     assert (made.parent / f"{made.name}.convnet3d-norm-strict-1-modern-runs1.json").exists()
 
 
-def test_soft_labels_are_stored_and_evaluated_beside_the_classes(dfs, tmp_path, monkeypatch):
-    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
-    training = TrainingSettings(epochs=1, batch_size=32, standardisation="clip")
-    monkeypatch.setattr(extractor, "EXTRACTOR_TRAINING", training)
+def test_soft_labels_are_stored_and_evaluated_beside_the_classes(dfs, tmp_path, short_training):
     store = tmp_path / "soft.zarr"
     words = ("--dataset", "moving-shapes", "--vpc", "1", "--method", "random", *SMALL, "--out", store)
     made = dfs("condense", *words, "--soft-labels")

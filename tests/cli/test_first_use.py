@@ -107,12 +107,11 @@ def test_a_refused_run_leaves_no_files(dfs, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_herding_announces_that_it_trains_a_network(dfs, tmp_path, monkeypatch):
-    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
+def test_herding_announces_that_it_trains_a_network(dfs, tmp_path, short_training):
     done = dfs("condense", *SMALL, "--method", "herding", "--out", tmp_path / "s.zarr")
     assert done.code == 0
     assert "trains ConvNet3D once on the real clips" in done.stderr
-    assert "condense: 0/16  training a network on the real clips" in done.stderr
+    assert "condense: 0/1  training a network on the real clips" in done.stderr
 
 
 def test_the_summary_of_a_resumed_run_covers_the_whole_run(dfs, tmp_path, monkeypatch):

@@ -1,12 +1,9 @@
 """Small real clips of a built-in dataset that are just large enough for ConvNet3D."""
 
-import dataclasses
-
 import pytest
 
 from dfs_store import open_videos
 from dfs_store.condense import CondenseConfig
-from dfs_store.condense.engine import extractor
 
 CLASSES = ("fast", "slow", "still")
 
@@ -33,11 +30,3 @@ def config(tmp_path):
         return CondenseConfig(**{**settings, **changes})
 
     return make
-
-
-@pytest.fixture
-def short_training(tmp_path, monkeypatch):
-    """Trains extractors and teachers for two passes only, with an empty cache."""
-    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
-    training = dataclasses.replace(extractor.EXTRACTOR_TRAINING, epochs=1, batch_size=8)
-    monkeypatch.setattr(extractor, "EXTRACTOR_TRAINING", training)

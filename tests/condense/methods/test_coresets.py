@@ -17,7 +17,7 @@ from dfs_store.condense.engine.herd import herd
 from dfs_store.condense.engine.real_starts import chosen_real_clips
 from dfs_store.condense.methods.k_center import cover
 from dfs_store.errors import DFSError, SettingsError
-from dfs_store.networks import ConvNet3D, TrainingSettings
+from dfs_store.networks import ConvNet3D
 from dfs_store.videos.cache.entries import list_entries, remove_entry
 
 
@@ -178,16 +178,7 @@ def test_more_key_frames_than_frames_raise_an_error_before_clips_are_chosen(conf
         condense(settings, videos, on_event=lambda _: pytest.fail("the run started"))
 
 
-@pytest.fixture
-def one_pass(monkeypatch, tmp_path):
-    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(
-        extractor, "EXTRACTOR_TRAINING", TrainingSettings(epochs=0, batch_size=8, standardisation="clip")
-    )
-    return tmp_path / "cache" / "extractors"
-
-
-def test_a_trained_extractor_is_trained_once_and_recorded(config, videos, tmp_path, one_pass):
+def test_a_trained_extractor_is_trained_once_and_recorded(config, videos, tmp_path, short_training):
     origins, trained = [], []
     for seed in (0, 1):
         events = []
@@ -199,7 +190,7 @@ def test_a_trained_extractor_is_trained_once_and_recorded(config, videos, tmp_pa
     assert [len(t) for t in trained] == [2, 0]  # the announcement and one pass
     assert origins[0] == origins[1]
     assert origins[0]["kind"] == "trained"
-    (kept,) = one_pass.iterdir()
+    (kept,) = (short_training / "extractors").iterdir()
     # --extractor also accepts the file in the cache.
     _, origin = extractor.extractor_network(str(kept), videos, 0, torch.device("cpu"), lambda _: None)
     assert origin["sha256"] == origins[0]["sha256"]
