@@ -1,6 +1,7 @@
 """Imports run one way only, and light commands stay light."""
 
 import ast
+import collections
 import graphlib
 import subprocess
 import sys
@@ -49,6 +50,15 @@ def test_imports_run_one_way(file):
     for line, other in imported_layers(file):
         legal = RANKS[other] < RANKS[own] or other == own
         assert legal, f"{file.relative_to(ROOT)}:{line}: {own} must not import {other}"
+
+
+def test_no_two_classes_have_the_same_name():
+    places = collections.defaultdict(list)
+    for file in SOURCES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(f"{file.relative_to(ROOT)}:{node.lineno}")
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def module_name(file):

@@ -224,11 +224,11 @@ def _real_batch(
     config: CondenseConfig, clips: TrainingClips, device: torch.device, resident: bool
 ) -> dict[str, int]:
     """Returns the number of bytes of real clips embedded at a time, and of those streamed to a GPU."""
-    if not config.iterates:
+    if not config.iterates or config.batch_real is None:  # a user-defined method may have steps of its own
         return {"real_batch_bytes": 0, "pinned_bytes": 0}
     per_class, shape = clips.per_class, (clips.num_frames, clips.frame_shape)
-    drawn = sum(min(count, config.matching.batch_real) for count in per_class.values())
-    at_a_time = real_clips_at_a_time(device, *shape, config.matching.batch_real)
+    drawn = sum(min(count, config.batch_real) for count in per_class.values())
+    at_a_time = real_clips_at_a_time(device, *shape, config.batch_real)
     streamed = 2 * drawn * clips.num_frames * int(np.prod(clips.frame_shape))
     waits = device.type == "cuda" and not resident
     batch_bytes = min(drawn, at_a_time) * clip_forward_bytes(*shape)

@@ -34,6 +34,7 @@ def two(config, num_frames):
     return 2, 2
 
 TOY = Method(run=run, dtype="uint8", settings=("momentum",), check=refuse, key_frames=two)
+STEPS = Method(run=run, phases=lambda config: (("search", 0, 3),))
 NUMBER = 3
 
 def one(config, videos, label=0, shape=(2, 3, 43, 43), positions=(0, 7)):
@@ -97,6 +98,12 @@ def test_one_name_is_enough_for_every_command(dfs, folder, name):
     assert dfs("evaluate", "toy.zarr", "--epochs", "1", "--runs", "1").code == 0
     (row,) = json.loads(dfs("table", folder, "--json").stdout)["rows"]
     assert row["method"] == name
+
+
+def test_a_record_with_steps_of_its_own_needs_no_preset(dfs, folder):
+    flags = (*DATA, "--vpc", "2", "--method", "own_toy:STEPS", "--out", "toy.zarr")
+    assert dfs("condense", *flags, "--dry-run", "--json").document["phases"] == [["search", 0, 3]]
+    assert dfs("condense", *flags).code == 0
 
 
 def test_settings_that_a_record_uses_and_refuses(dfs, folder):

@@ -32,7 +32,7 @@ class Rendered(Protocol):
         ...
 
 
-class Clips(Protocol):
+class TensorClips(Protocol):
     """Clips whose slices are tensors."""
 
     def __len__(self) -> int:
@@ -61,7 +61,7 @@ class ClipsAtATime:
         self.synthetic = synthetic
         self.shrunk = False
 
-    def embed_real(self, embed: Callable[[Tensor], Tensor], clips: Clips) -> Tensor:
+    def embed_real(self, embed: Callable[[Tensor], Tensor], clips: TensorClips) -> Tensor:
         """Returns the embeddings (N, F) of real clips (N, T, C, H, W).
 
         Args:

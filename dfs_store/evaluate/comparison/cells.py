@@ -32,7 +32,7 @@ from dfs_store.format.io.reading import MOST_RESULT_BYTES, read_json
 from dfs_store.videos import PrepareProgress, VideoDataset, open_videos
 from dfs_store.videos.epochs import VideoClips
 
-__all__ = ["Cell", "Clips", "make_cell", "make_store", "write_json"]
+__all__ = ["Cell", "SharedClips", "make_cell", "make_store", "write_json"]
 
 Progress = Event | EvaluationProgress | PrepareProgress
 STORE, RESULT, FAILURE = "store.zarr", "result.json", "failure.json"
@@ -77,7 +77,7 @@ class Cell:
         write_json(self.folder / FAILURE, {"error": type(error).__name__, "reason": str(error)})
 
 
-class Clips:
+class SharedClips:
     """A comparison's real clips, opened once for all cells that share them.
 
     Args:
@@ -130,7 +130,7 @@ def opened_with(asked: Comparison, sampling: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_cell(
-    cell: Cell, asked: Comparison, clips: Clips, tell: Callable[[Progress], None]
+    cell: Cell, asked: Comparison, clips: SharedClips, tell: Callable[[Progress], None]
 ) -> dict[str, Any]:
     """Makes the missing parts of a cell and returns its result.
 
@@ -171,7 +171,7 @@ def make_cell(
     return document
 
 
-def make_store(cell: Cell, asked: Comparison, clips: Clips, tell: Callable[[Progress], None]) -> int:
+def make_store(cell: Cell, asked: Comparison, clips: SharedClips, tell: Callable[[Progress], None]) -> int:
     """Condenses a cell unless its store exists, and returns the store's size on disk in bytes."""
     if not Path(cell.store).exists():
         cell.folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from dfs_store.condense.forecast import Forecast
 from dfs_store.condense.runtime.run_lock import run_lock
 from dfs_store.condense.training_clips import TrainingClips, count_training_clips
 from dfs_store.errors import DiskFullError, NotAStoreError, SettingsError
-from dfs_store.evaluate.comparison.cells import Cell, Clips, Progress, make_cell, make_store, write_json
+from dfs_store.evaluate.comparison.cells import Cell, Progress, SharedClips, make_cell, make_store, write_json
 from dfs_store.evaluate.comparison.controls import derived_rows, fixed_rows
 from dfs_store.evaluate.comparison.forecast import forecast_comparison
 from dfs_store.evaluate.comparison.rows import Row, method_rows
@@ -30,7 +30,7 @@ __all__ = [
 
 SPECIFICATION = "compare.json"
 Made = TypeVar("Made")
-Maker = Callable[[Cell, Comparison, Clips, Callable[[Progress], None]], Made]
+Maker = Callable[[Cell, Comparison, SharedClips, Callable[[Progress], None]], Made]
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class _Runner:
         self._asked, self._out, self._tell = asked, out, tell
         self._name = ""
         self._number = self._total = 0
-        self._clips = Clips(asked, self._progress)
+        self._clips = SharedClips(asked, self._progress)
 
     def make(self, cells: Sequence[Cell]) -> list[CellEnded]:
         """Makes cells and returns their outcomes, including failures."""

@@ -33,7 +33,6 @@ _CONTEXT: dict[str, Any] = {
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "examples": {"@id": "cr:examples", "@type": "@json"},
 }
-_KEEPS_REAL_FRAMES = ("random", "herding", "k-center", "pack")
 # A summary of docs/limits.md.
 _BIASES = (
     "Biases of the source dataset remain and may become stronger. Condensing matches class means, so rare "
@@ -104,12 +103,14 @@ def _responsible(provenance: dict[str, Any], source: str) -> dict[str, Any]:
     settings = ", ".join(f"{key} {value}" for key, value in config.items() if value is not None)
     sampling = ", ".join(f"{key} {value}" for key, value in (provenance.get("sampling") or {}).items())
     starts = config.get("init") in ("real", "herding", "pack")
-    keeps = "keeps real frames" if method in _KEEPS_REAL_FRAMES else "trains key frames"
-    keeps += ", starting from real ones" if starts and method not in _KEEPS_REAL_FRAMES else ""
+    if ":" in method or not config:
+        how = "an unrecorded method" if not config else "a user-defined method"
+    elif not config.get("iterations"):
+        how = "a method that keeps real frames"
+    else:
+        how = "a method that trains key frames" + (", starting from real ones" if starts else "")
     return {
-        "rai:dataCollection": (
-            f"No new data was collected. The clips were made from {source} by a method that {keeps}."
-        ),
+        "rai:dataCollection": (f"No new data was collected. The clips were made from {source} by {how}."),
         "rai:dataCollectionType": "Derived from an existing dataset",
         "rai:dataCollectionRawData": source,
         "rai:dataPreprocessingProtocol": f"Clips were sampled with {sampling or unknown}.",

@@ -57,7 +57,7 @@ class FileOptions:
     labels_key: str | None = None
 
 
-class _Content(NamedTuple):
+class _FileContent(NamedTuple):
     arrays: list[FoundArray]
     metadata: dict[str, str] | None = None
 
@@ -115,7 +115,7 @@ def read_file(path: Path, options: FileOptions) -> DenseClips:
     )
 
 
-def _picked(path: Path, content: _Content, options: FileOptions) -> tuple[FoundArray, FoundArray | None]:
+def _picked(path: Path, content: _FileContent, options: FileOptions) -> tuple[FoundArray, FoundArray | None]:
     """Returns the array of clips and the array of labels. Uses the last of several sets of clips."""
     found = pick_clips(content.arrays, options.clips_key, str(path))
     if found.asks_layout and options.layout == "auto":
@@ -146,20 +146,20 @@ def _picked(path: Path, content: _Content, options: FileOptions) -> tuple[FoundA
     return found, own
 
 
-def _read(path: Path) -> _Content:
+def _read(path: Path) -> _FileContent:
     if not path.is_file():
         raise DatasetNotFoundError(f"{path} does not exist or is not a file; check the path")
     if problem := pointer_problem(path):
         raise UnreadableClipsError(f"{path} {problem}")
     suffix = path.suffix.lower()
     if suffix in _TORCH:
-        return _Content(read_torch(str(path)))
+        return _FileContent(read_torch(str(path)))
     if suffix == ".safetensors":
-        return _Content(*read_safetensors(str(path)))
+        return _FileContent(*read_safetensors(str(path)))
     if suffix == ".npy":
-        return _Content(read_npy(str(path)))
+        return _FileContent(read_npy(str(path)))
     if suffix == ".npz":
-        return _Content(read_npz(str(path)))
+        return _FileContent(read_npz(str(path)))
     store = "; to copy a store, use dfs convert" if suffix in _STORES else ""
     raise SettingsError(
         f"{path}: the source must be a folder of class folders, or a file with the suffix "
@@ -168,7 +168,7 @@ def _read(path: Path) -> _Content:
 
 
 def _labels(
-    path: Path, content: _Content, found: FoundArray, own: FoundArray | None, options: FileOptions
+    path: Path, content: _FileContent, found: FoundArray, own: FoundArray | None, options: FileOptions
 ) -> tuple[Labels, str]:
     """Returns the labels, and a description of where they came from."""
     num_clips = found.shape[0]
@@ -212,7 +212,7 @@ def _label_file(path: Path, num_clips: int, key: str | None) -> Array:
     return picked.whole()
 
 
-def _names_in(content: _Content) -> list[str] | None:
+def _names_in(content: _FileContent) -> list[str] | None:
     words = ("class_names", "classes")
     array = named([each for each in content.arrays if each.dtype == "str"], words)
     if array is not None:
@@ -224,7 +224,7 @@ def _names_in(content: _Content) -> list[str] | None:
     return names if isinstance(names, list) and all(isinstance(each, str) for each in names) else None
 
 
-def _normalization(content: _Content, channels: int) -> tuple[Normalization | None, bool]:
+def _normalization(content: _FileContent, channels: int) -> tuple[Normalization | None, bool]:
     """Returns the file's mean and std, and whether it declares its values to be pixels in [0, 1]."""
     numbers = {
         word: named([each for each in content.arrays if each.shape == (channels,)], [word])

@@ -38,7 +38,7 @@ class Member(NamedTuple):
     limit: int
 
 
-class _Listed:
+class _CheckedZip:
     """A file object for zipfile that checks an archive's list of members before zipfile parses it."""
 
     def __init__(self, source: ByteSource, where: str) -> None:
@@ -88,7 +88,7 @@ def list_archive(source: ByteSource, where: str) -> zipfile.ZipFile:
         DamagedStoreError: the archive is truncated, or its list of members is too large.
     """
     try:
-        return zipfile.ZipFile(cast(IO[bytes], _Listed(source, where)))
+        return zipfile.ZipFile(cast(IO[bytes], _CheckedZip(source, where)))
     except DamagedStoreError:
         raise
     except _ZIP_ERRORS as error:

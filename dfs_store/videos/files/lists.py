@@ -63,7 +63,7 @@ class ListRow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Listed:
+class _BothLists:
     """The rows of both splits and the lists that they were read from."""
 
     train: list[ListRow]
@@ -101,7 +101,7 @@ def read_list(path: Path, split: str, how: Reading) -> ClipList:
     return ClipList(root, clips, names, missing, remarks=remarks)
 
 
-def _both_parts(path: Path, how: Reading) -> _Listed:
+def _both_parts(path: Path, how: Reading) -> _BothLists:
     rows = read_rows(path, _exists_in(how.root_or(path.parent)))
     parts, remarks = _by_part(rows), list[str]()
     train, train_from_column = parts.get("", parts.get("train", [])), "" not in parts
@@ -119,7 +119,7 @@ def _both_parts(path: Path, how: Reading) -> _Listed:
             remarks.append(f"{rows_text} in {path.name} not used, because the test list is {test_list.name}")
         of_test = _by_part(read_rows(test_list, _exists_in(how.root_or(test_list.parent))))
         test = of_test.get("") or of_test.get("test") or of_test.get("val") or []
-    return _Listed(train, test, path, test_list, remarks)
+    return _BothLists(train, test, path, test_list, remarks)
 
 
 def _by_part(rows: list[ListRow]) -> dict[str, list[ListRow]]:

@@ -40,7 +40,7 @@ def is_ignored(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _IGNORED
 
 
-class _Content(NamedTuple):
+class _FolderContent(NamedTuple):
     folders: list[str]
     videos: list[str]
     frames: PictureSequence | None
@@ -141,7 +141,7 @@ class Folder:
                 left += reversed(inside(folder))
 
     @cached_property
-    def _content(self) -> _Content:
+    def _content(self) -> _FolderContent:
         folders, videos, pictures, others = [], [], [], Counter[str]()
         with os.scandir(self.path) as entries:
             for entry in entries:
@@ -167,7 +167,7 @@ class Folder:
                 frames = picture_sequence(pictures)._replace(names=[])
             except DecodeError as error:
                 unclear = str(error)
-        return _Content(sorted(folders), sorted(videos), frames, unclear, others, len(pictures))
+        return _FolderContent(sorted(folders), sorted(videos), frames, unclear, others, len(pictures))
 
 
 def outermost(clips: Iterable[Folder]) -> tuple[list[Folder], list[Folder], list[str]]:

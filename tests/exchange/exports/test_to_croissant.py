@@ -50,6 +50,35 @@ def test_the_metadata_is_valid_and_the_records_can_be_read(exported):
     assert [record["clips/positions"] for record in records] == [b"0 3", b"0 1 3", b"0 1 3"]
 
 
+@pytest.mark.parametrize(
+    ("method", "config", "how"),
+    [
+        ("random", {"seed": 0, "iterations": None}, "a method that keeps real frames"),
+        ("dm", {"iterations": 5, "init": "noise"}, "a method that trains key frames"),
+        (
+            "dfs",
+            {"iterations": 5, "init": "pack"},
+            "a method that trains key frames, starting from real ones",
+        ),
+        ("mine:run", {"iterations": 5}, "a user-defined method"),
+        ("dfs", {}, "an unrecorded method"),
+    ],
+)
+def test_the_way_of_making_is_what_the_store_records(tmp_path, method, config, how):
+    provenance = {"method": method, "dataset": "videos", "config": config}
+    with StoreWriter(
+        tmp_path / "s.zarr",
+        num_frames=2,
+        frame_shape=(3, 8, 8),
+        class_names=["walk"],
+        attributes={"provenance": provenance},
+    ) as writer:
+        writer.append(np.zeros((2, 3, 8, 8), np.float32), [0, 1], 0)
+    export_store(tmp_path / "s.zarr", tmp_path / "out", ExportSettings("croissant", license="cc0-1.0"))
+    metadata = json.loads((tmp_path / "out" / "croissant.json").read_text())
+    assert f"The clips were made from videos by {how}." in metadata["rai:dataCollection"]
+
+
 def test_core_and_responsible_fields_are_filled_in(exported):
     metadata = mlc.Dataset(jsonld=str(exported / "croissant.json")).metadata
     assert metadata.name == "my-store"
