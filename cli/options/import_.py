@@ -41,7 +41,9 @@ KeyFrames = Annotated[
 MaxError = Annotated[
     float | None,
     typer.Option(
-        "--max-error", metavar="LEVELS", help="Fit the fewest key frames within this RMS error (0-255)."
+        "--max-error",
+        metavar="LEVELS",
+        help="Fit the fewest key frames that keep the RMS error within this level (0 to 255).",
     ),
 ]
 Budget = Annotated[
@@ -68,9 +70,16 @@ ClipsPerClass = Annotated[
         help="Number of clips per class, if clips are sorted by class and have no labels.",
     ),
 ]
-ClipsKey = Annotated[Text, _for_file("--clips-key", help="Name of the array with the clips.")]
-LabelsKey = Annotated[Text, _for_file("--labels-key", help="Name of the array with the labels.")]
+ClipsKey = Annotated[Text, _for_file("--clips-key", help="Name of the array that contains the clips.")]
+LabelsKey = Annotated[Text, _for_file("--labels-key", help="Name of the array that contains the labels.")]
 Frames = Annotated[int | None, _for_folder("--frames", help="Frames per clip (T).")]
 Stride = Annotated[int | None, _for_folder("--stride", help="Use every N-th frame of a video.")]
 Size = Annotated[int | None, _for_folder("--size", help="Height and width in pixels.")]
-Resize = Annotated[Text, _for_folder("--resize", help="How to resize: keep-crop, stretch-crop or direct.")]
+Resize = Annotated[
+    Text,
+    _for_folder(
+        "--resize",
+        help="How to resize: keep-crop (keep the aspect ratio, then crop), stretch-crop (stretch to 4:3, "
+        "then crop) or direct (stretch to a square).",
+    ),
+]
