@@ -35,9 +35,7 @@ Methods = Annotated[
 Vpc = Annotated[str | None, typer.Option("--vpc", metavar="N,N", help="Numbers of clips per class, or all.")]
 Seeds = Annotated[
     int,
-    typer.Option(
-        "--seeds", help="Number of stores to make for each cell of the table, with seeds 0, 1 and so on."
-    ),
+    typer.Option("--seeds", help="Number of stores per cell of the table, with seeds 0, 1 and so on."),
 ]
 Out = Annotated[str, typer.Option("--out", metavar="DIR", help="Folder for stores, results and tables.")]
 Set = Annotated[
@@ -45,23 +43,18 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="SETTING=VALUE",
-        help="Change a setting, for example iterations=200, dfs.init=real or evaluate.runs=1; can be "
-        "repeated.",
+        help="Change a setting, for example iterations=200, dfs.init=real or evaluate.runs=1.",
     ),
 ]
 Vary = Annotated[
     list[str] | None,
-    typer.Option(
-        "--vary", metavar="SETTING=a,b,c", help="Add a row for each value of a setting; can be repeated."
-    ),
+    typer.Option("--vary", metavar="SETTING=a,b,c", help="Add a row for each value of a setting."),
 ]
 Budget = Annotated[
     str | None,
     typer.Option("--budget", metavar="SIZE", help="Byte budget for each store, for example 100KiB."),
 ]
-Table = Annotated[
-    int | None, typer.Option("--table", help="Number of the paper's table to reproduce, 1 to 6.")
-]
+Table = Annotated[int | None, typer.Option("--table", help="Table of the paper to reproduce, 1 to 6.")]
 Controls = Annotated[
     str,
     typer.Option(

@@ -41,9 +41,7 @@ KeyFrames = Annotated[
 MaxError = Annotated[
     float | None,
     typer.Option(
-        "--max-error",
-        metavar="LEVELS",
-        help="Fit the fewest key frames that keep the RMS error within this level (0 to 255).",
+        "--max-error", metavar="LEVELS", help="Fit the fewest key frames within this RMS error (0-255)."
     ),
 ]
 Budget = Annotated[

@@ -176,10 +176,7 @@ class Settings:
     )
 
     budget: str | int | None = _set(
-        "Maximum total size of the key frames, for example 20MiB (pack, dfs).",
-        KEPT,
-        metavar="SIZE",
-        check=_bytes,
+        "Maximum size of the key frames, for example 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes
     )
     key_frames: int | None = _set(
         "Key frames per clip; with pack, the maximum.", KEPT, metavar="K", check=_at_least_1, shown="all"
@@ -230,12 +227,8 @@ class Settings:
     selection: Selection = _set(
         "Insert the position with the lowest score (lowest) or a random one (random).", INSERTION, "lowest"
     )
-    metric: Metric = _set(
-        "Compare gradients by their cosine (cosine) or L2 distance (l2).", INSERTION, "cosine"
-    )
-    insertions: Insertions = _set(
-        "Insert one position per clip at each test (one) or all that qualify (all).", INSERTION, "one"
-    )
+    metric: Metric = _set("Compare gradients by cosine or L2 distance (l2).", INSERTION, "cosine")
+    insertions: Insertions = _set("Positions to insert per clip at each test: one or all.", INSERTION, "one")
     gradient: GradientReading = _set(
         "Gradient of a key frame: frame (from its own position only) or accumulated (from all frames).",
         INSERTION,
