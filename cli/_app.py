@@ -51,7 +51,7 @@ def _root(
         is_eager=True,
     ),
 ) -> None:
-    """Condense labelled video datasets into a few key frames per clip, inspect them and train on them."""
+    """Condense labelled video datasets into a few key frames per clip; inspect, evaluate and copy stores."""
 
 
 app.command("condense")(condense.condense)

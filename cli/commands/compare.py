@@ -41,7 +41,7 @@ def compare(
     verbose: shared.Verbose = False,
     **options: Any,  # noqa: ANN401 - which clips, and how networks are trained on them
 ) -> int | None:
-    """Condense and evaluate several methods, and tabulate the results.
+    """Condense with several methods, evaluate the stores, and tabulate the results.
 
     If interrupted, run the same command again to continue.
 

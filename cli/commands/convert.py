@@ -38,7 +38,7 @@ def convert(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Copy a store to another container, dtype, encoding or compression.
+    """Copy a store with a different container, dtype, encoding or compression.
 
     Reports how much the values change.
 

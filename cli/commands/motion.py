@@ -39,7 +39,7 @@ def motion(
 ) -> None:
     """Compare the motion of condensed and real clips, class by class.
 
-    Prints the cosine and the end-point error between the mean optical flows of each class.
+    Prints the cosine and end-point error between the two mean optical flows of each class.
 
     dfs motion ucf.zarr --out flow.png
     """

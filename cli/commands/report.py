@@ -41,7 +41,7 @@ def report(
 ) -> int:
     """Write a self-contained HTML page about a store.
 
-    The page plays clips, and shows the storage, timeline, evaluations and
+    The page shows animated clips, storage, the timeline, evaluations and
     settings. The store is verified first. If it is damaged, the page lists the
     problems and the exit code is 1. If it cannot be opened, no page is
     written; see `dfs verify`.

@@ -39,7 +39,7 @@ def table(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Tabulate accuracy, storage and cost, averaged over seeds, alongside the results in the paper.
+    """Tabulate accuracy, storage and cost, averaged over seeds, next to the paper's results.
 
     dfs table *.json --format markdown --plot results.png
     """

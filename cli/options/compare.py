@@ -35,7 +35,7 @@ Methods = Annotated[
 Vpc = Annotated[str | None, typer.Option("--vpc", metavar="N,N", help="Numbers of clips per class, or all.")]
 Seeds = Annotated[
     int,
-    typer.Option("--seeds", help="Stores to condense for each cell of the table, with seeds 0, 1 and so on."),
+    typer.Option("--seeds", help="Number of stores per cell of the table, with seeds 0, 1 and so on."),
 ]
 Out = Annotated[str, typer.Option("--out", metavar="DIR", help="Folder for stores, results and tables.")]
 Set = Annotated[
@@ -52,9 +52,9 @@ Vary = Annotated[
 ]
 Budget = Annotated[
     str | None,
-    typer.Option("--budget", metavar="SIZE", help="Byte budget of each method, for example 100KiB."),
+    typer.Option("--budget", metavar="SIZE", help="Byte budget for each store, for example 100KiB."),
 ]
-Table = Annotated[int | None, typer.Option("--table", help="Reproduce a table of the paper, 1 to 6.")]
+Table = Annotated[int | None, typer.Option("--table", help="Table of the paper to reproduce, 1 to 6.")]
 Controls = Annotated[
     str,
     typer.Option(

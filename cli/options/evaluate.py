@@ -9,7 +9,7 @@ from . import shared
 from .groups import Group
 from .of_settings import options_of
 
-MODELS = "Network: convnet3d, convnet3d-norm, cnn-gru, cnn-lstm, a torchvision name or module:Class."
+MODELS = "Network: convnet3d, convnet3d-norm, cnn-gru, cnn-lstm, a torchvision model or module:Class."
 Store = Annotated[
     str,
     typer.Argument(
@@ -52,7 +52,9 @@ Runs = Annotated[int, typer.Option("--runs", help="Number of training runs, each
 Recipe = Annotated[
     str,
     typer.Option(
-        "--recipe", autocompletion=offer.one_of("paper", "modern"), help="Training recipe: paper or modern."
+        "--recipe",
+        autocompletion=offer.one_of("paper", "modern"),
+        help="Training recipe: paper (SGD) or modern (AdamW with augmentation).",
     ),
 ]
 Epochs = Annotated[
@@ -60,7 +62,7 @@ Epochs = Annotated[
     typer.Option(
         "--epochs",
         show_default="500, or 300 for modern",
-        help="Number of passes over the clips; recipe paper makes one more.",
+        help="Number of passes over the clips; the paper recipe makes one more.",
     ),
 ]
 Lr = Annotated[

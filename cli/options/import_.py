@@ -68,9 +68,16 @@ ClipsPerClass = Annotated[
         help="Number of clips per class, if clips are sorted by class and have no labels.",
     ),
 ]
-ClipsKey = Annotated[Text, _for_file("--clips-key", help="Name of the array with the clips.")]
-LabelsKey = Annotated[Text, _for_file("--labels-key", help="Name of the array with the labels.")]
+ClipsKey = Annotated[Text, _for_file("--clips-key", help="Name of the array that contains the clips.")]
+LabelsKey = Annotated[Text, _for_file("--labels-key", help="Name of the array that contains the labels.")]
 Frames = Annotated[int | None, _for_folder("--frames", help="Frames per clip (T).")]
 Stride = Annotated[int | None, _for_folder("--stride", help="Use every N-th frame of a video.")]
 Size = Annotated[int | None, _for_folder("--size", help="Height and width in pixels.")]
-Resize = Annotated[Text, _for_folder("--resize", help="How to resize: keep-crop, stretch-crop or direct.")]
+Resize = Annotated[
+    Text,
+    _for_folder(
+        "--resize",
+        help="How to resize: keep-crop (keep the aspect ratio, then crop), stretch-crop (stretch to 4:3, "
+        "then crop) or direct (stretch to a square).",
+    ),
+]

@@ -48,7 +48,7 @@ ClipsPerClass = int | Literal["all"]
 MATCHING = "Method settings (default: the preset for the method, dataset and vpc)"
 MEMORIES = "Memories (static-dynamic)"
 INSERTION = "Insertion of key frames (dfs)"
-KEPT = "Key frames of real clips (pack needs one of these)"
+KEPT = "Key frames of real clips (pack needs --budget, --key-frames or --max-error)"
 SAMPLING = "Sampling of the real clips (default: the dataset's)"
 RUNNING = "Running"
 
@@ -128,7 +128,7 @@ class Settings:
 
     dataset: str = _set("Dataset to condense.", default=MISSING, metavar="NAME|FOLDER|LIST")
     vpc: ClipsPerClass = _set(
-        "Clips per class, or all for every real clip (random, herding, k-center, pack).",
+        "Clips per class, or all to keep every real clip (random, herding, k-center, pack).",
         default=MISSING,
         metavar="N|all",
         check=_at_least_1,
@@ -136,21 +136,21 @@ class Settings:
     out: str = _set(
         "Store to write (.zarr, .zarr.zip, .h5 or .hdf5), or its URL.", default=MISSING, metavar="STORE"
     )
-    method: str = _set("Method: {methods}; or module:function for your own.", default="dfs")
+    method: str = _set("Method: {methods}, or module:function for your own.", default="dfs")
     dtype: Dtype | None = _set("Type of the stored key frames: float32, float16 or uint8.")
     encoding: str | None = _set(
-        "Store key frames as images: webp[:75], avif[:60] or none.",
+        "Store key frames as images: webp (quality 75 by default), avif (60) or none.",
         metavar="webp|avif[:QUALITY]",
         words=("webp", "avif", "none"),
     )
-    soft_labels: bool = _set("Store the logits of a teacher network with every clip.", default=False)
+    soft_labels: bool = _set("Store a teacher network's logits with each clip.", default=False)
     root: str | None = _set("Folder of the videos.", metavar="DIR", shown="searched in DFS_DATA")
     test_list: str | None = _set("List of the test clips, if the dataset is a list.", metavar="LIST")
     class_names: str | None = _set(
         "File with the class names, if the list contains class numbers.", metavar="FILE"
     )
     folder_layout: FolderLayout | None = _set(
-        "classes: treat every folder in FOLDER as a class, even train and test."
+        "Pass classes to treat every folder in FOLDER as a class, even train and test."
     )
 
     iterations: int | None = _set("Number of optimisation steps.", MATCHING, check=_at_least_1)
@@ -170,46 +170,54 @@ class Settings:
     static_iterations: int | None = _set(
         "Number of optimisation steps in the first stage.", MEMORIES, check=_at_least_1
     )
-    static_lr: float | None = _set("Learning rate of the static memory.", MEMORIES, check=_positive)
+    static_lr: float | None = _set("Learning rate of the static memories.", MEMORIES, check=_positive)
     integrator_lr: float | None = _set(
         "Learning rate of the convolution that combines the memories.", MEMORIES, check=_positive
     )
 
     budget: str | int | None = _set(
-        "Total size of the key frames, for example 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes
+        "Maximum size of the key frames, for example 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes
     )
     key_frames: int | None = _set(
-        "Key frames per clip; for pack, the maximum.", KEPT, metavar="K", check=_at_least_1, shown="all"
+        "Key frames per clip; with pack, the maximum.", KEPT, metavar="K", check=_at_least_1, shown="all"
     )
     min_key_frames: int | None = _set(
-        "Minimum key frames per clip (pack).",
+        "Minimum number of key frames per clip (pack).",
         KEPT,
         metavar="K",
         check=_at_least_1,
         shown="2 if --budget allows",
     )
     max_error: float | None = _set(
-        "Largest RMS error of a clip, 0 to 255; 2.55 is 40 dB (pack).", KEPT, metavar="LEVELS", check=_levels
+        "Maximum RMS error per clip, in pixel levels from 0 to 255 (pack); 2.55 is a PSNR of 40 dB.",
+        KEPT,
+        metavar="LEVELS",
+        check=_levels,
     )
 
     initial_key_frames: int = _set("Key frames per clip at the start.", INSERTION, 2, check=_at_least_1)
     insertion: bool | None = _set("Insert key frames where motion is not linear.", INSERTION)
     epsilon: float | None = _set(
-        "Insert below this cosine, or above this l2 distance.", INSERTION, check=_number
+        "Insert key frames below this cosine or, with --metric l2, above this distance.",
+        INSERTION,
+        check=_number,
     )
     warmup: float = _set("Share of the steps before insertion begins.", INSERTION, 0.2)
     cooldown: float = _set("Share of the steps after insertion ends.", INSERTION, 0.2)
     insert_every: float = _set(
-        "Test interval as a share of the insertion phase; 0 tests at every step.",
+        "Interval between insertion tests, as a share of the insertion phase; 0 tests at every step.",
         INSERTION,
         0.05,
         metavar="SHARE",
     )
     evidence: Gathering = _set(
-        "Cosines to test: last, mean (since the last test) or persistent.", INSERTION, "last"
+        "Test the last cosines (last), their mean since the last test (mean) or how often they qualify "
+        "(persistent).",
+        INSERTION,
+        "last",
     )
     persistence: float = _set(
-        "Share of steps at which gradients must disagree, for --evidence persistent.",
+        "Share of the steps between two tests in which a position must qualify (--evidence persistent).",
         INSERTION,
         0.5,
         metavar="SHARE",
@@ -217,12 +225,14 @@ class Settings:
     )
     score: Score = _set("Rank candidates by the larger or smaller of their two cosines.", INSERTION, "larger")
     selection: Selection = _set(
-        "Position to insert: the one with the lowest score, or random.", INSERTION, "lowest"
+        "Insert the position with the lowest score (lowest) or a random one (random).", INSERTION, "lowest"
     )
-    metric: Metric = _set("Compare gradients by cosine or l2.", INSERTION, "cosine")
+    metric: Metric = _set("Compare gradients by cosine or L2 distance (l2).", INSERTION, "cosine")
     insertions: Insertions = _set("Positions to insert per clip at each test: one or all.", INSERTION, "one")
     gradient: GradientReading = _set(
-        "Gradient of a key frame: frame (its own) or accumulated.", INSERTION, "frame"
+        "Gradient of a key frame: frame (from its own position only) or accumulated (from all frames).",
+        INSERTION,
+        "frame",
     )
     watch: tuple[int, ...] = _set(
         "Clips whose cosines are logged, for `dfs preview --kind cosine`.",
@@ -251,7 +261,7 @@ class Settings:
         words=("auto", "cpu", "cuda"),
     )
     precision: Precision = _set(
-        "Arithmetic for real clips: float32, bf16 (approximate) or auto.", RUNNING, "float32"
+        "Precision for embedding real clips: float32, bf16 (approximate) or auto.", RUNNING, "float32"
     )
     snapshots: int | None = _set(
         "Save some clips at N steps of the run, for `dfs preview --making`.",
@@ -266,7 +276,7 @@ class Settings:
         "Steps between checkpoints.", RUNNING, metavar="STEPS", check=_at_least_1, shown="one every 5 minutes"
     )
     max_memory: str | int | None = _set(
-        "Memory limit for the GPU or, on the CPU, for this process (e.g. 8GiB).",
+        "Memory limit for the GPU or, on the CPU, for this process, for example 8GiB.",
         RUNNING,
         metavar="SIZE",
         check=_bytes,

@@ -112,7 +112,7 @@ def test_a_command_exits_with_3_after_three_tries(server, status):
     started = time.monotonic()
     ran = run("inspect", f"{server.url}/s.h5", seconds=30)
     assert (ran.code, len(server.asked)) == (3, 3), ran.stderr
-    assert f"cannot be read now (HTTP status {status})" in ran.stderr
+    assert f"could not be read (HTTP status {status})" in ran.stderr
     assert time.monotonic() - started < 20
 
 
@@ -244,7 +244,7 @@ def test_a_server_that_never_responds_raises_after_a_timeout(server, monkeypatch
     monkeypatch.setattr(remote_http, "_SILENCE_SECONDS", 0.3)
     server.behave = lambda *_: server.over.wait(30) or True
     started = time.monotonic()
-    with pytest.raises(StoreUnreachableError, match="cannot be read now"):
+    with pytest.raises(StoreUnreachableError, match="could not be read"):
         open_store(f"{server.url}/s{suffix}")
     assert time.monotonic() - started < 10
 

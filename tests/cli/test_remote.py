@@ -19,7 +19,7 @@ def test_inspecting_and_repairing_a_remote_store(dfs, bucket):
 def test_exit_codes(dfs, bucket):
     for url, code, words in (
         (f"{bucket}/none.zarr", 3, "no such store"),
-        ("http://127.0.0.1:1/s.zarr", 3, "cannot be read now"),
+        ("http://127.0.0.1:1/s.zarr", 3, "could not be read"),
         ("gs://bucket/s.zarr", 2, "pip install gcsfs"),
         ("nothing://bucket/s.zarr", 2, "Protocol not known"),
         ("s3:/bucket/s.zarr", 3, "pass a URL as a string (s3://"),

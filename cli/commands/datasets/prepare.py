@@ -51,14 +51,14 @@ Runs = Annotated[
         "--runs",
         min=0,
         metavar="N",
-        help="Prepare random starts for N runs of `dfs evaluate`; 0 for protocol strict.",
+        help="Prepare random starts for N runs of `dfs evaluate`; use 0 for the strict protocol.",
     ),
 ]
 Shard = Annotated[
     str | None,
     typer.Option(
         "--shard",
-        help="Decode one shard only, for example 3/16; auto (Slurm) or auto/16 (Kubernetes).",
+        help="Decode only one shard: for example 3/16, auto (Slurm) or auto/16 (Kubernetes).",
         metavar="I/N|auto",
     ),
 ]
@@ -66,7 +66,7 @@ Engine = Annotated[
     str,
     typer.Option(
         "--engine",
-        help="Decode here (local), or as Ray tasks on machines that share a cache (ray).",
+        help="Decode on this machine (local), or as Ray tasks on machines that share a cache (ray).",
         metavar="local|ray",
         autocompletion=one_of("local", "ray"),
     ),
@@ -93,7 +93,7 @@ def prepare(
 
     If interrupted, run the same command again to continue.
 
-    Stores 1 + 3 * RUNS views of each test clip: the centre, and a random start for each pass and run.
+    Stores the centre of each test clip, and a random start for each of the three test passes of every run.
     """
     from dfs_store.byte_sizes import parse_bytes
     from dfs_store.evaluate.published import PAPER_TEST_PASSES

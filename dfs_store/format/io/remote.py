@@ -288,7 +288,7 @@ class Remote:
                 f"{self.where(name)}: the server denies access ({reason}); {CREDENTIALS}"
             )
         return StoreUnreachableError(
-            f"{self.where(name)} cannot be read now ({reason}); check that the server can be reached, and "
+            f"{self.where(name)} could not be read ({reason}); check that the server can be reached, and "
             "try again"
         )
 
