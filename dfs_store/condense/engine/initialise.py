@@ -37,7 +37,8 @@ KEY_FRAME_SHARE = 0.3
 Group = list[TrainableKeyFrames]
 # The clip numbers of a group, chunk by chunk.
 ClipGroup = list[Sequence[int]]
-# There are at least this many groups for processes to share, if there are that many classes.
+# Classes are divided among this many groups, which processes share. Groups are filled one after another, so
+# there may be fewer (9 classes make 5 groups).
 FEWEST_PARTS = 8
 CLASSES_PER_PART = 4
 
