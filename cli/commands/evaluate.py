@@ -77,7 +77,8 @@ class _Job(NamedTuple):
         store: path of the store, or `WHOLE`.
         videos: real clips to test on and, for `WHOLE`, to train on.
         about: fields in the result that describe the store.
-        own: the store's settings, which the result's file name omits if unchanged; and unusual `labels`.
+        own: settings that the result's file name mentions only if they differ from the store's, and unusual
+        `labels`.
         storage: the store's sizes, or None for `WHOLE`.
         labels: kinds of labels to train on, in order.
         settings: settings of the evaluation.

@@ -21,7 +21,7 @@ class CompareProgress(StoppableProgress):
         self._where = ""
 
     def on_event(self, event: "Event") -> None:
-        """Shows an event. Raises an error between two steps if a signal was received."""
+        """Shows an event. Raises KeyboardInterrupt or TerminatedError if a signal was received."""
         from dfs_store.evaluate.comparison import run
 
         if isinstance(event, run.CellStarted):

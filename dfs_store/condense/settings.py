@@ -139,18 +139,18 @@ class Settings:
     method: str = _set("Method: {methods}, or module:function for your own.", default="dfs")
     dtype: Dtype | None = _set("Type of the stored key frames: float32, float16 or uint8.")
     encoding: str | None = _set(
-        "Store key frames as images: webp (quality 75 by default), avif (60) or none.",
+        "Image format of the key frames: webp (default quality 75), avif (default quality 60) or none.",
         metavar="webp|avif[:QUALITY]",
         words=("webp", "avif", "none"),
     )
     soft_labels: bool = _set("Store a teacher network's logits with each clip.", default=False)
-    root: str | None = _set("Folder of the videos.", metavar="DIR", shown="searched in DFS_DATA")
+    root: str | None = _set("Folder of the videos.", metavar="DIR", shown="found through DFS_DATA")
     test_list: str | None = _set("List of the test clips, if the dataset is a list.", metavar="LIST")
     class_names: str | None = _set(
         "File with the class names, if the list contains class numbers.", metavar="FILE"
     )
     folder_layout: FolderLayout | None = _set(
-        "Pass classes to treat every folder in FOLDER as a class, even train and test."
+        'Set to "classes" to treat every folder in FOLDER as a class, even train and test.'
     )
 
     iterations: int | None = _set("Number of optimisation steps.", MATCHING, check=_at_least_1)
@@ -198,7 +198,7 @@ class Settings:
     initial_key_frames: int = _set("Key frames per clip at the start.", INSERTION, 2, check=_at_least_1)
     insertion: bool | None = _set("Insert key frames where motion is not linear.", INSERTION)
     epsilon: float | None = _set(
-        "Insert key frames below this cosine or, with --metric l2, above this distance.",
+        "Insert a key frame if its cosine is below this value or, with --metric l2, its distance above it.",
         INSERTION,
         check=_number,
     )
@@ -211,13 +211,13 @@ class Settings:
         metavar="SHARE",
     )
     evidence: Gathering = _set(
-        "Test the last cosines (last), their mean since the last test (mean) or how often they qualify "
-        "(persistent).",
+        "Cosines to test: those of the step itself (last), their mean since the previous test (mean), or the "
+        "share of steps in which they were past --epsilon (persistent).",
         INSERTION,
         "last",
     )
     persistence: float = _set(
-        "Share of the steps between two tests in which a position must qualify (--evidence persistent).",
+        "With --evidence persistent: share of the steps in which a cosine must be past --epsilon.",
         INSERTION,
         0.5,
         metavar="SHARE",

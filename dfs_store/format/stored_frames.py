@@ -33,7 +33,7 @@ class DamagedFrameError(DamagedStoreError):
 
 
 class StoredFrames(Protocol):
-    """The key frames of an open store, as numbers or 8-bit levels, regardless of how they are stored.
+    """The key frames of an open store, as float values or 8-bit levels, regardless of how they are stored.
 
     Attributes:
         shape: (S, C, H, W).

@@ -174,7 +174,7 @@ def rebuild_batch(key_frames: Tensor, weights: Tensor, layout: Layout, out: Tens
 
 
 def planes_of(frames: Tensor, layout: Layout) -> Tensor:
-    """Returns a view of frames as planes: values that are contiguous in each frame of a clip in this layout.
+    """Returns a view of frames as planes: runs of a frame's values that a clip of this layout keeps together.
 
     Args:
         frames: contiguous (..., C, M, H, W) for layout CTHW, (..., M, C, H, W) for TCHW.

@@ -45,7 +45,7 @@ class MatchedClips(SomeClips):
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
-        """Label of each clip in the order of the new classes, (N,) int64."""
+        """Label of each clip, an index into the new classes, (N,) int64."""
         numbers = np.array([self.classes.index(name) for name in self._source.classes], dtype=np.int64)
         return numbers[self._source.labels]
 

@@ -93,7 +93,8 @@ def prepare(
 
     If interrupted, run the same command again to continue.
 
-    Stores the centre of each test clip, and a random start for each of the three test passes of every run.
+    For each test video, stores the centre clip, and a clip with a random start for each of the three test
+    passes of every run.
     """
     from dfs_store.byte_sizes import parse_bytes
     from dfs_store.evaluate.published import PAPER_TEST_PASSES

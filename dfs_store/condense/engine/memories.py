@@ -64,7 +64,7 @@ class StaticDynamicMemory:
         return memory
 
     def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Returns copies of the memories and the integrator, keyed by native array name."""
+        """Returns copies of the memories and the integrator, keyed by their names in the store."""
         tensors = {"static": self.static, "dynamic": self.dynamic}
         tensors |= {f"integrator_{name}": value for name, value in self.integrator.state_dict().items()}
         return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}

@@ -87,7 +87,7 @@ def trained(
         notes: remarks for the user; by default, the notes on the settings.
 
     Raises:
-        DivergedError: the loss is no longer finite.
+        DivergedError: the loss is no longer finite, or a million times its initial value.
         OutOfMemoryError: the device runs out of memory.
         CheckpointError: the checkpoint to resume is damaged, or was made with different settings.
         SettingsError: the settings do not work with these clips.

@@ -132,7 +132,7 @@ def _clips(videos: VideoDataset, chosen: list[int], fits: list[Fit]) -> Iterator
 
 
 def _pixels(videos: VideoDataset, clip: int) -> npt.NDArray[np.float32]:
-    """Returns a real clip (T, C, H, W) float32 in 8-bit levels."""
+    """Returns a real clip as pixel values from 0 to 255, (T, C, H, W) float32."""
     return np.ascontiguousarray(videos.pixels[clip, 0].transpose(0, 3, 1, 2), dtype=np.float32)
 
 

@@ -78,7 +78,7 @@ class WandbTracker(Tracker):
         return (OSError, wandb.errors.Error)
 
     def scalars(self, values: dict[str, float], step: int) -> None:
-        """Logs the numbers of a step."""
+        """Logs named values at a step."""
         self._run.log({f"condense/{name}": value for name, value in values.items()}, step=step)
 
     def picture(self, pixels: npt.NDArray[np.uint8], step: int) -> None:

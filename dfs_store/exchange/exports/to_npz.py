@@ -19,8 +19,8 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)  # fixed time stamp, so that the output is det
 def write_npz(clips: ExportedClips, path: Path, *, fps: float, dtype: str) -> None:
     """Writes an uncompressed .npz file, clip by clip.
 
-    The file contains `clips` (N, T, C, H, W), which are uint8 pixels or the store's float32 values, `values`
-    ("pixels" or "normalised"), `labels` (N,) int32, `class_names`, the key frames' `positions` (S,) and
+    The file contains `clips` (N, T, C, H, W), uint8 or float32; `values`, which is "pixels" or "normalised"
+    accordingly; `labels` (N,) int32, `class_names`, the key frames' `positions` (S,) and
     `offsets` (N+1,), `clip_numbers` (N,), `fps`, and the store's `digest`. If the store has them, the file
     also contains `mean`, `std` and `soft_labels` (N, classes) float16.
 

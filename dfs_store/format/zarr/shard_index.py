@@ -20,7 +20,7 @@ class ShardIndex(NamedTuple):
     """The checked index of a shard.
 
     Attributes:
-        starts: start of each frame in the file in bytes, (count,) int64.
+        starts: byte offset of each frame in the file, (count,) int64.
         in_order: whether frames follow one another without gaps.
     """
 

@@ -200,7 +200,7 @@ def _decode_share(
 
 
 def _done_rows(entry: CacheEntry) -> dict[int, Result]:
-    """Returns the results that have reached the disk, of all runs and shards, by row."""
+    """Returns the results that all runs and shards have saved to disk, keyed by row."""
     found = {}
     for path in entry.journals():
         found.update({line["row"]: Result(**line) for line in read_lines(path)[0] if "row" in line})

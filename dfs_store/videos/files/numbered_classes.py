@@ -86,7 +86,7 @@ def named_labels(labels: Sequence[str], names: PathLike | Sequence[str] | None, 
 
 
 def _matched(names: ClassNames, used: set[int], source: Path) -> dict[int, str]:
-    """Returns the class names by number. Names without numbers start at 0 or 1, as the labels do."""
+    """Returns the class names keyed by number. Names without one are numbered from 0 or 1, like labels."""
     by_number, number_of_names = names.by_number, len(names.by_number)
     if not names.has_numbers and 0 not in used:
         if number_of_names not in used:
