@@ -41,7 +41,7 @@ class CondenseProgress(StoppableProgress):
         return round(self._steps / self._seconds, 4) if self._steps and self._seconds > 0 else None
 
     def on_event(self, event: "Event") -> None:
-        """Shows and records an event. Raises KeyboardInterrupt or TerminatedError if a signal was received."""
+        """Shows and records an event. Raises KeyboardInterrupt or TerminatedError after a signal."""
         from dfs_store.condense import CheckpointSaved, ClipsFitted, ExtractorTrained, RunStarted, StepDone
 
         self._record(event)
