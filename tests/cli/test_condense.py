@@ -191,8 +191,8 @@ def test_an_invalid_settings_file_is_refused(tmp_path, name, text):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--method", "pack", "--key-frames", "99"], "--key-frames must be 1 to 4"),
-        (["--method", "random", "--key-frames", "5"], "--key-frames must be 1 to 4"),
+        (["--method", "pack", "--key-frames", "99"], "--key-frames must be between 1 and 4"),
+        (["--method", "random", "--key-frames", "5"], "--key-frames must be between 1 and 4"),
         (["--method", "herding", "--key-frames", "0"], "--key-frames must be at least 1"),
         (["--method", "pack", "--budget", "2KB"], "allows 0 key frames"),
         (["--hold-out", "0.999", "--vpc", "9", "--method", "random"], "class 'still' has only 1"),

@@ -113,7 +113,7 @@ def _both_parts(path: Path, how: Reading) -> _Listed:
     if how.test_list is not None:
         test_list = Path(how.test_list).expanduser().absolute()
         if not test_list.is_file():
-            raise DatasetNotFoundError(f"the test list {test_list} does not exist")
+            raise DatasetNotFoundError(f"the test list {test_list} does not exist; check the path")
         if test:
             rows_text = counted(len(test), "test row")
             remarks.append(f"{rows_text} in {path.name} not used, because the test list is {test_list.name}")

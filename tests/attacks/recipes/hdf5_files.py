@@ -147,7 +147,7 @@ def replace_frames(path: Path, **options) -> None:
     )
 
 
-@attack("decompressed .deflate: it decompresses to more than 96", ".h5", megabytes=[48, 2048])
+@attack("decompressed .deflate: the chunk decompresses to more than 96", ".h5", megabytes=[48, 2048])
 def a_bomb_of_deflate(path, megabytes):
     """Zeros that take a thousandth of their size in the file."""
     replace_frames(path, compression=1)
@@ -156,7 +156,7 @@ def a_bomb_of_deflate(path, megabytes):
         file["key_frames"].id.write_direct_chunk((0, 0, 0, 0), bomb)
 
 
-@attack("decompressed .lzf: it decompresses to more than 96", ".h5")
+@attack("decompressed .lzf: the chunk decompresses to more than 96", ".h5")
 def a_bomb_of_lzf(path):
     """Three stored bytes for every 264 decompressed ones."""
     replace_frames(path, compression="lzf")

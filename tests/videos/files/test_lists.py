@@ -159,7 +159,7 @@ def test_files_of_class_names(videos, name, text):
         ("a/1.mp4 1\na/2.mp4 2\n", ["a", "b", "c"], "unclear whether the labels start at 0 or at 1"),
         ("a/1.mp4 0\na/2.mp4 3\n", ["a", "b", "c"], "labels without a class name: 3"),
         ("a/1.mp4 run\na/2.mp4 walk\n", ["a", "b"], "label 'run', but --class-names"),
-        ("a/1.mp4 0\na/2.mp4 1\n", ["a", "a"], "neither names nor numbers may be repeated"),
+        ("a/1.mp4 0\na/2.mp4 1\n", ["a", "a"], "the class name 'a' twice"),
         ("a/1.mp4 0\na/2.mp4 1\n", "nowhere.txt", "class names .*nowhere.txt does not exist"),
     ],
 )
