@@ -103,7 +103,7 @@ def test_flags_without_effect_are_reported(dfs, tmp_path):
         (["--vpc", "0"], 2, "--vpc must be at least 1"),
         (["--vpc", "101", "--init", "real"], 2, "--vpc 101 needs 101 real clips"),
         (["--vpc", "101", "--method", "random"], 2, "has only 100"),
-        (["--frames", "1"], 2, "num_frames must be 2"),
+        (["--frames", "1"], 2, "num_frames must be between 2"),
         (["--size", "42"], 2, "43 pixels"),
         (["--method", "magic"], 2, "must be one of dfs"),
         (["--device", "gpu"], 2, "auto, cpu, cuda"),

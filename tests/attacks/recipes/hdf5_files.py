@@ -215,7 +215,7 @@ def filters_that_run_code(path, number, name):
     replace_dataset(path, name, make)
 
 
-@attack("needs 137,438,953,472|needs 68,719,476,736", ".h5", name=["positions", "checksums"])
+@attack("takes 137,438,953,472|takes 68,719,476,736", ".h5", name=["positions", "checksums"])
 def small_arrays_of_gigabytes(path, name):
     """Chunks that were never written, so that a file of a few kilobytes claims all memory."""
     replace_dataset(

@@ -362,7 +362,7 @@ def regular(*chunks):
     return {"name": "regular", "configuration": {"chunk_shape": list(chunks)}}
 
 
-@attack("needs 137,438,953,472 bytes", ".zarr")
+@attack("takes 137,438,953,472 bytes", ".zarr")
 def small_arrays_of_gigabytes(path):
     """Missing chunks, which are read as the fill value, so that a few bytes claim all memory."""
     change_layout(path, "labels", shape=[2**35], chunk_grid=regular(2**20))

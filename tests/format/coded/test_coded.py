@@ -277,7 +277,7 @@ def test_invalid_clips_are_refused_and_the_others_written(tmp_path, encoding):
         with pytest.raises(ClipError, match="use append_encoded"):
             writer.append_stored(Encoded(frames, np.ones((1, 3)), np.zeros((1, 3))), [0], 0)
         for files in ([], whole * 3, [b""] * len(whole)):
-            with pytest.raises(ClipError, match="non-empty files"):
+            with pytest.raises(ClipError, match="non-empty file"):
                 writer.append_encoded(files, [0, 5], 0)
         with pytest.raises(ClipError, match="an image file that decodes to"):
             writer.append_encoded([bytes(20_000)] * len(whole), [0, 5], 0)

@@ -81,7 +81,7 @@ def test_a_folder_beside_splits_with_the_same_classes_is_skipped(tmp_path):
         (["run/train/1.mp4", "run/test/2.mp4", "walk/train/3.mp4", "walk/test/4.mp4"], "named like splits"),
         (["run/train/1.mp4", "walk/train/3.mp4"], "named like splits"),
         (["run/test_01/1.mp4", "run/train_01/2.mp4", "walk/train_01/3.mp4"], "named like splits"),
-        (["bus/1.mp4", "train/1.mp4", "plane/1.mp4"], r"folders named like splits \(train\) .* bus"),
+        (["bus/1.mp4", "train/1.mp4", "plane/1.mp4"], r"folders named like splits \(train\) .*bus"),
         (["run/1.mp4", "test/1.mp4"], r"named like splits \(test\)"),
         (["run/1.mp4"], "has only one class folder, run"),
         (["x/a/1.mp4", "x/b/1.mp4"], r"only one class folder, x \(it has the folders a, b: if these are"),
