@@ -395,7 +395,7 @@ class _Tally:
         found = []
         if self._others:
             number = sum(self._others.values())
-            found.append(f"{counted(number, 'other file')} skipped: {_kinds(self._others)}")
+            found.append(f"skipped {counted(number, 'other file')}: {_kinds(self._others)}")
         lists: tuple[tuple[str, list[Path]], ...] = (
             ("folders of images in classes that also have videos are not used", self._beside_videos),
             ("links to a parent folder are not followed", [*self._loops, *folder.loops]),

@@ -201,7 +201,7 @@ def moved(names, value):
 
 
 @attack(
-    "contiguous|a sequence of 3|table of frames|must fill the mdat box|must be the first frame|must have at most",
+    "contiguous|a sequence of 3|table of frames|fill the mdat box|must be the first frame|must have at most",
     ".zarr",
     **AVIF,
     change=[

@@ -46,7 +46,7 @@ def test_a_slurm_task_determines_its_shard(environment, shard):
     ("text", "environment", "said"),
     [
         ("auto", slurm(10, 1, 4, 3), "task 10 of an array from 1 in steps of 4"),
-        ("auto", slurm(13, 1, 4, 3), "has no shard from 1/N to N/N"),  # an array of 1,5,13
+        ("auto", slurm(13, 1, 4, 3), "is not one of the shards 1/N"),  # an array of 1,5,13
         ("auto", slurm(1, 1, 0, 3), "in steps of 0"),
         ("auto", {}, "SLURM_ARRAY_TASK_ID is not set"),
         ("auto", {"SLURM_ARRAY_TASK_ID": "1"}, "SLURM_ARRAY_TASK_MIN is not set"),

@@ -178,10 +178,10 @@ def test_skipped_files_are_reported(tmp_path):
     found = find_clips(tmp_path)
     assert [clip.file for clip in found.clips] == ["a/1.mp4", "b/1.GIF", "b/2.vob"]
     remarks = "\n".join(found.remarks)
-    assert "5 other files skipped: .foo (1), .txt (2), broken links (1), images (1)" in remarks
+    assert "skipped 5 other files: .foo (1), .txt (2), broken links (1), images (1)" in remarks
     assert "folders of images in classes that also have videos are not used: 1, first a/frames" in remarks
     assert "videos outside the class folders are not used: 1, first top.avi" in remarks
-    with pytest.raises(EmptyClassError, match=r"1 other file skipped: \.foo \(1\)"):
+    with pytest.raises(EmptyClassError, match=r"skipped 1 other file: \.foo \(1\)"):
         find_clips(touch(tmp_path / "none", "a/1.mp4", "b/1.foo"))
 
 
