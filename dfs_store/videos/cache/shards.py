@@ -89,7 +89,8 @@ def _of_slurm(environment: Mapping[str, str]) -> tuple[int, int]:
     where = f"task {number} of an array from {first} in steps of {step} with {count} tasks"
     if step < 1 or (number - first) % step or not 0 <= (number - first) // step < count:
         raise SettingsError(
-            f"--shard auto: {where} is not one of the shards 1/N to N/N; use an array such as 0-15, or --shard I/N"
+            f"--shard auto: {where} is not one of the shards 1/N to N/N; use an array such as 0-15, "
+            "or --shard I/N"
         )
     return (number - first) // step + 1, count
 

@@ -168,8 +168,8 @@ def _clips(
         remarks.append(f"skipped {counted(repeated, 'repeated row')} in {source.name}")
     if rows[0].span:
         remarks.append(
-            f"ignoring the start and end times in {source.name} (such as {rows[0].span}), because a clip is a "
-            "whole video"
+            f"ignoring the start and end times in {source.name} (such as {rows[0].span}), because a clip is "
+            "a whole video"
         )
     return clips, missing, remarks
 

@@ -99,7 +99,8 @@ def test_parts_of_videos_are_reported(videos):
     header = "path start end label\n"
     found = listed(videos, f"{header}a/1.mp4 0 5 run\nb/4.webm 1 3 walk\n")
     assert found.remarks == [
-        "ignoring the start and end times in list.txt (such as start 0, end 5), because a clip is a whole video"
+        "ignoring the start and end times in list.txt (such as start 0, end 5), because a clip is a whole "
+        "video"
     ]
     for label in ("run", "walk"):
         with pytest.raises(
