@@ -95,7 +95,7 @@ def test_a_list_is_described_and_prepared(dfs, lists):
     words = (lists / "train.txt", "--root", lists / "videos", "--test-list", lists / "test.txt")
     shown = dfs("datasets", "info", *words)
     assert "train here      2 clips of 2 classes" in shown.stdout
-    assert "train: 1 repeated row in train.txt" in shown.stdout
+    assert "train: skipped 1 repeated row in train.txt" in shown.stdout
     found = dfs("datasets", "info", *words, "--json").document["found"]
     assert found["test"]["num_clips"] == 2
     assert found["train"]["missing"] == ["y/gone.avi"]
