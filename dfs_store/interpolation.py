@@ -83,15 +83,17 @@ def check_num_frames(num_frames: int) -> None:
     """Raises SettingsError unless 2 <= num_frames <= 65536."""
     if not 2 <= num_frames <= MAX_FRAMES:
         raise SettingsError(
-            f"num_frames must be 2 to {MAX_FRAMES} (a clip has a first and a last frame, and positions are "
-            f"16-bit), got {num_frames}"
+            f"num_frames must be between 2 and {MAX_FRAMES} (a clip has a first and a last frame, and "
+            f"positions are 16-bit), got {num_frames}"
         )
 
 
 def check_key_frame_count(count: int, num_frames: int, flag: str) -> None:
     """Raises SettingsError unless 1 <= count <= num_frames; `flag` names the option in the message."""
     if not 1 <= count <= num_frames:
-        raise SettingsError(f"{flag} must be 1 to {num_frames} for clips of {num_frames} frames, got {count}")
+        raise SettingsError(
+            f"{flag} must be between 1 and {num_frames} for clips of {num_frames} frames, got {count}"
+        )
 
 
 def neighbours(

@@ -73,7 +73,7 @@ def test_invalid_positions_are_refused(positions, words):
 
 @pytest.mark.parametrize("num_frames", [-1, 0, 1, 65_537])
 def test_num_frames_out_of_range_is_refused(num_frames):
-    with pytest.raises(SettingsError, match=rf"2 to 65536.*got {num_frames}"):
+    with pytest.raises(SettingsError, match=rf"between 2 and 65536.*got {num_frames}"):
         check_positions([0], num_frames)
 
 

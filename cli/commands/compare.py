@@ -92,7 +92,7 @@ def _compared(
     for name in ("methods", "vpc"):
         if name not in what:
             raise SettingsError(
-                f"--{name} is missing; write dfs compare --dataset NAME|FOLDER --methods random,dfs "
+                f"--{name} is missing; usage: dfs compare --dataset NAME|FOLDER --methods random,dfs "
                 "--vpc 1,5 --out DIR, or use --table N"
             )
     return what

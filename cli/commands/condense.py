@@ -75,7 +75,7 @@ def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
     for name in ("dataset", "vpc", "out"):
         if name not in settings:
             raise SettingsError(
-                f"--{name} is missing; write dfs condense --dataset NAME|FOLDER|LIST --vpc N --out STORE"
+                f"--{name} is missing; usage: dfs condense --dataset NAME|FOLDER|LIST --vpc N --out STORE"
             )
     return CondenseConfig(**settings)
 

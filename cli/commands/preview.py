@@ -246,8 +246,8 @@ def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
         lines = read_events(path, named=events is not None)
     except OSError as error:
         raise StoreNotFoundError(
-            f"{path}, the log of the run, cannot be read ({error.strerror}); it contains the cosines. "
-            "Pass the path of the log with --events"
+            f"the cosines are in the log of the run, but {path} cannot be read ({error.strerror}); pass the "
+            "path of the log with --events"
         ) from error
     made = [line.get("digest") for line in lines if line["event"] == "store_written"]
     if events is None and drawing.store.attributes["digest"] not in made:

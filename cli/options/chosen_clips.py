@@ -52,7 +52,7 @@ def chosen_clips(
     if not chosen:
         given = {"--classes": classes, "--clips": clips}
         asked = " and ".join(f"{flag} {value}" for flag, value in given.items() if value is not None)
-        raise SettingsError(f"{store.path} has no clips that match {asked}")
+        raise SettingsError(f"{store.path} has no clips that match {asked}; choose other clips or classes")
     return chosen
 
 

@@ -156,7 +156,7 @@ def evaluate(
         if source is not None
     }
     if not sources:
-        raise SettingsError("`clips` and `soft` are both None; pass at least one of these to train on")
+        raise SettingsError("`clips` and `soft` are both None; pass at least one of them")
     first, started = settings.training(0), time.perf_counter()
 
     def tell(kind: str, top1: tuple[float, ...], number: int, loss: float) -> None:
@@ -236,7 +236,7 @@ def labelled_as(classes: list[str], clips: TrainingBatches) -> TrainingBatches:
     if sorted(clips.classes) != sorted(classes):
         raise SettingsError(
             f"training and test clips must have the same classes, got {_shown(clips.classes)} "
-            f"and {_shown(classes)}; select them with --classes"
+            f"and {_shown(classes)}; select the same classes with --classes"
         )
     return _Relabelled(clips, classes)
 

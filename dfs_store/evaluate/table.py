@@ -56,8 +56,8 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
             rows += _checked_rows(document)
     if not rows:
         raise SettingsError(
-            f"no results of `dfs evaluate` in {', '.join(map(str, paths))}; pass "
-            "result files or folders that contain them"
+            f"there are no results of `dfs evaluate` in {', '.join(map(str, paths))}; pass result files, or "
+            "folders that contain them"
         )
     return over_seeds(sorted(rows, key=_place))
 

@@ -65,7 +65,7 @@ def _blosc(stored: Bytes, size_bytes: int) -> Bytes:
     # The decoder does not know the size of its input, and would read past the end.
     if compressed != stored.size:
         raise ValueError(
-            f"its header states {compressed:,} compressed bytes, but the chunk has {stored.size:,}"
+            f"the header states {compressed:,} compressed bytes, but the chunk has {stored.size:,}"
         )
     if expanded != size_bytes:
         raise ValueError(_other_size(expanded, size_bytes))
@@ -106,4 +106,4 @@ def check_lzf(stored: Bytes, size_bytes: int) -> None:
 
 def _other_size(found: int, size_bytes: int) -> str:
     amount = f"{found:,}" if found <= size_bytes else f"more than {size_bytes:,}"
-    return f"it decompresses to {amount} bytes, but must decompress to {size_bytes:,}"
+    return f"the chunk decompresses to {amount} bytes, but must decompress to {size_bytes:,}"

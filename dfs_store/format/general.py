@@ -37,8 +37,8 @@ def check_small(where: str, claimed_bytes: int, limit_bytes: int) -> None:
     """Raises DamagedStoreError if an array is too large to be read at once."""
     if claimed_bytes > limit_bytes:
         raise DamagedStoreError(
-            f"{where} needs {claimed_bytes:,} bytes, but a chunked or compressed array may need at most "
-            f"{limit_bytes:,}; store the array in one uncompressed piece"
+            f"{where} takes {claimed_bytes:,} bytes, but chunked or compressed arrays are limited to "
+            f"{limit_bytes:,}; store the array contiguously and uncompressed"
         )
 
 

@@ -125,7 +125,8 @@ def check_soft_label(soft_label: npt.ArrayLike, num_classes: int) -> npt.NDArray
     with np.errstate(over="ignore"):
         stored = values.astype("<f2")
     if not np.isfinite(stored).all():
-        raise ClipError("soft labels must be finite in float16 (at most 65504), but one is not")
+        wrong = values[~np.isfinite(stored)][0]
+        raise ClipError(f"soft labels must be finite in float16 (at most 65504), got {wrong}")
     return stored[None]
 
 

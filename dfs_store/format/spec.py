@@ -171,7 +171,9 @@ def header_problems(attributes: dict[str, Any]) -> list[str]:
     if not (
         isinstance(shape, list) and len(shape) == 3 and all(_is_int(side) and side > 0 for side in shape)
     ):
-        problems.append(f"frame_shape must be [C, H, W], whole numbers of at least 1, got {_shown(shape)}")
+        problems.append(
+            f"frame_shape must be a list [C, H, W] of whole numbers of at least 1, got {_shown(shape)}"
+        )
     elif math.prod(shape) * 4 > MAX_FRAME_BYTES:
         problems.append(
             f"a frame must have at most {MAX_FRAME_BYTES:,} bytes in float32, got frame_shape {_shown(shape)}"

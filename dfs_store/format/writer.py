@@ -23,6 +23,7 @@ from dfs_store.format.native import describe_native, stored_natively
 from dfs_store.format.quantization import Encoded, encode
 from dfs_store.format.spec import CODED, FRAME_DTYPES, FRAMES, NATIVE, SMALL_ARRAYS, header_problems
 from dfs_store.interpolation import check_positions
+from dfs_store.names import counted
 
 if TYPE_CHECKING:
     from dfs_store.format.coded.encoder import FrameEncoder
@@ -230,11 +231,13 @@ class StoreWriter:
             ClipError, PositionsError, DiskFullError, OutputNotWritableError: see `append`.
         """
         count = np.asarray(positions).size
-        wanted = count if self.encoding is not None and self.encoding.unit == "frame" else 1
-        if self.encoding is None or len(files) != wanted or not all(files):
+        if self.encoding is None:
+            raise ClipError("frames of this store are not encoded; use append")
+        wanted = count if self.encoding.unit == "frame" else 1
+        if len(files) != wanted or not all(files):
             raise ClipError(
-                f"a clip of {count} key frames must be passed as {wanted} non-empty files in the "
-                f"store's encoding {self.encoding and self.encoding.name}; got {len(files)}"
+                f"a clip of {counted(count, 'key frame')} must be passed as "
+                f"{counted(wanted, 'non-empty file')} encoded as {self.encoding.name}, got {len(files)}"
             )
         self._check_files(count, max(map(len, files)))
         self._note(count, positions, label, inserted_at, soft_label)
@@ -327,8 +330,8 @@ class StoreWriter:
         given = frozenset(name for name, value in values.items() if value is not None)
         for name in sorted(given ^ (given if self._optional is None else self._optional)):
             raise ClipError(
-                f"{name} must be passed for all clips of a store or for none; "
-                f"clip {len(self._counts)} is the first to differ"
+                f"{name} must be passed for all clips of a store or for none, but clip {len(self._counts)} "
+                "differs from the earlier ones"
             )
         return given
 

@@ -69,8 +69,7 @@ def check_dtype(dtype: object) -> torch.dtype:
         return torch.float32
     if dtype not in allowed:
         raise SettingsError(
-            f"dtype of the clips must be one of {', '.join(map(str, allowed))} or None (float32), "
-            f"got {dtype!r}"
+            f"dtype must be one of {', '.join(map(str, allowed))} or None (float32), got {dtype!r}"
         )
     return dtype
 

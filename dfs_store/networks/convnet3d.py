@@ -139,8 +139,8 @@ def check_convnet3d(num_classes: int, num_frames: int, size: int) -> None:
         raise SettingsError(f"ConvNet3D needs at least 1 class, got {num_classes}")
     if num_frames < _FEWEST_FRAMES:
         raise SettingsError(
-            f"ConvNet3D needs at least {_FEWEST_FRAMES} frames, because it halves their number twice, got "
-            f"{num_frames}; use clips with more frames"
+            f"ConvNet3D halves the number of frames twice, so clips must have at least {_FEWEST_FRAMES} "
+            f"frames, got {num_frames}; use clips with more frames"
         )
     if size < SMALLEST_SIZE:
         raise SettingsError(

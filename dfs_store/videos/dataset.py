@@ -255,7 +255,9 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
 
     def _checked(self, number: int) -> int:
         if not -len(self) <= number < len(self):
-            raise IndexError(f"the dataset has {counted(len(self), 'clip')}, got clip number {number}")
+            raise IndexError(
+                f"clip number {number} is not in {-len(self)}..{len(self) - 1}; there are {len(self)} clips"
+            )
         return number % len(self)
 
     def __len__(self) -> int:

@@ -72,7 +72,7 @@ class _Resampled:
 
     def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:  # noqa: ANN401 - any NumPy index
         if isinstance(key, tuple) and len(key) > 2:
-            raise IndexError(f"resampled clips are indexed by clip and view, got {len(key)} indices")
+            raise IndexError(f"resampled clips must be indexed by clip and view, got {len(key)} indices")
         found = self._array[key]
         if len(found) == 0 and found.ndim > 4:
             return np.empty((*found.shape[:-4], *self.shape[2:]), np.uint8)

@@ -103,7 +103,7 @@ def test_flags_without_effect_are_reported(dfs, tmp_path):
         (["--vpc", "0"], 2, "--vpc must be at least 1"),
         (["--vpc", "101", "--init", "real"], 2, "--vpc 101 needs 101 real clips"),
         (["--vpc", "101", "--method", "random"], 2, "has only 100"),
-        (["--frames", "1"], 2, "num_frames must be 2"),
+        (["--frames", "1"], 2, "num_frames must be between 2"),
         (["--size", "42"], 2, "43 pixels"),
         (["--method", "magic"], 2, "must be one of dfs"),
         (["--device", "gpu"], 2, "auto, cpu, cuda"),
@@ -191,8 +191,8 @@ def test_an_invalid_settings_file_is_refused(tmp_path, name, text):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--method", "pack", "--key-frames", "99"], "--key-frames must be 1 to 4"),
-        (["--method", "random", "--key-frames", "5"], "--key-frames must be 1 to 4"),
+        (["--method", "pack", "--key-frames", "99"], "--key-frames must be between 1 and 4"),
+        (["--method", "random", "--key-frames", "5"], "--key-frames must be between 1 and 4"),
         (["--method", "herding", "--key-frames", "0"], "--key-frames must be at least 1"),
         (["--method", "pack", "--budget", "2KB"], "allows 0 key frames"),
         (["--hold-out", "0.999", "--vpc", "9", "--method", "random"], "class 'still' has only 1"),

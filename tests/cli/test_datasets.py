@@ -108,8 +108,8 @@ def test_prepare_names_the_missing_shards(dfs, folder):
     ("shard", "said"),
     [
         ("3", "must be auto or a share such as 3/16"),
-        ("0/2", "one of 1/N to N/N, got 0/2"),
-        ("3/2", "one of 1/N to N/N, got 3/2"),
+        ("0/2", "I between 1 and N, got 0/2"),
+        ("3/2", "I between 1 and N, got 3/2"),
     ],
 )
 def test_an_invalid_shard_is_refused(dfs, folder, shard, said):

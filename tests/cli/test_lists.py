@@ -95,13 +95,13 @@ def test_a_list_is_described_and_prepared(dfs, lists):
     words = (lists / "train.txt", "--root", lists / "videos", "--test-list", lists / "test.txt")
     shown = dfs("datasets", "info", *words)
     assert "train here      2 clips of 2 classes" in shown.stdout
-    assert "train: 1 repeated row in train.txt" in shown.stdout
+    assert "train: skipped 1 repeated row in train.txt" in shown.stdout
     found = dfs("datasets", "info", *words, "--json").document["found"]
     assert found["test"]["num_clips"] == 2
     assert found["train"]["missing"] == ["y/gone.avi"]
     prepared = dfs("datasets", "prepare", *words, *SMALL, "--json").document["parts"]
     assert [part["part"] for part in prepared] == ["train", "test"]
-    assert prepared[0]["remarks"] == ["1 repeated row in train.txt skipped"]
+    assert prepared[0]["remarks"] == ["skipped 1 repeated row in train.txt"]
 
 
 def test_different_labels_are_different_clips(dfs, lists):
@@ -116,7 +116,7 @@ def test_different_labels_are_different_clips(dfs, lists):
 def test_every_command_reports_ignored_files(dfs, tmp_path):
     folder = make_folder(tmp_path / "videos", clips=1)
     (folder / "left/notes.foo").touch()
-    said = "1 other file skipped: .foo (1)"
+    said = "skipped 1 other file: .foo (1)"
     assert said in dfs("datasets", "info", folder).stdout
     assert said in dfs("datasets", "prepare", folder, *SMALL).stdout
     assert said in condensed(dfs, "--dataset", folder, "--out", tmp_path / "s.zarr").stderr

@@ -294,7 +294,7 @@ def test_too_few_real_clips_raise_an_error(config, videos):
 
 
 def test_more_key_frames_than_frames_raise_an_error(config, videos):
-    with pytest.raises(SettingsError, match=r"must be 1 to 6 .*got 7"):
+    with pytest.raises(SettingsError, match=r"must be between 1 and 6 .*got 7"):
         run(config(initial_key_frames=7), videos)
 
 

@@ -57,7 +57,7 @@ def test_an_invalid_clip_is_refused_and_the_writer_can_continue(tmp_path, contai
 def test_inserted_at_must_be_given_for_all_clips_or_none(tmp_path):
     with open_writer(tmp_path / "s.zarr") as writer:
         writer.append(TWO, [0, 5], 0)
-        with pytest.raises(ClipError, match="all clips of a store or for none; clip 1"):
+        with pytest.raises(ClipError, match="all clips of a store or for none, but clip 1"):
             writer.append(TWO, [0, 5], 0, [-1, -1])
     with open_writer(tmp_path / "t.zarr") as writer:
         writer.append(TWO, [0, 5], 0, [-1, -1])
@@ -301,7 +301,7 @@ def test_soft_labels_are_stored_as_float16_for_all_clips_or_none(tmp_path, conta
             ([1.0], "2 real numbers, one per class"),
             ([1.0, np.nan], "finite in float16"),
             ([1.0, 70_000], "at most 65504"),
-            (None, "soft_labels must be passed for all clips of a store or for none; clip 1"),
+            (None, "soft_labels must be passed for all clips of a store or for none, but clip 1"),
         ):
             with pytest.raises(ClipError, match=said):
                 writer.append(frames, [0, 5], 0, soft_label=bad)

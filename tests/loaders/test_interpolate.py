@@ -149,7 +149,7 @@ def test_non_increasing_positions_are_refused_in_a_batch():
     ("num_frames", "times", "said"),
     [
         (4.0, None, r"num_frames must be a whole number, got 4\.0"),
-        (1, None, r"2 to 65536.*got 1"),
+        (1, None, r"between 2 and 65536.*got 1"),
         (4, [3.5], r"\[0, 3\], got .*3\.5"),
         (4, [-0.1], r"got -0\.1"),
         (4, [float("nan")], r"times must be in"),

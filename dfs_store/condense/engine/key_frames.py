@@ -65,7 +65,10 @@ class TrainableKeyFrames:
             )
         for number, (frames, keys) in enumerate(zip(key_frames, checked, strict=True)):
             if frames.shape[0] != keys.size:
-                raise ClipError(f"clip {number} has {frames.shape[0]} key frames but {keys.size} positions")
+                raise ClipError(
+                    f"clip {number} must have one position per key frame, got {frames.shape[0]} key frames "
+                    f"and {keys.size} positions"
+                )
         self.num_frames = num_frames
         self.device = torch.device(device)
         self.frames: Tensor = torch.cat(list(key_frames)).to(torch.float32)

@@ -161,8 +161,8 @@ def checked_network(
         kernels = chosen if ranks.is_first else check_kernels(network, chosen.precision, *shape)
         if kernels.precision != chosen.precision:
             raise SettingsError(
-                f"--precision auto chose {chosen.precision} on the first process, which this process "
-                f"cannot use: {'; '.join(kernels.notes)}; use --precision float32"
+                f"the first process chose {chosen.precision} for --precision auto, but this process cannot "
+                f"use it: {'; '.join(kernels.notes)}; use --precision float32"
             )
     return network, kernels
 

@@ -170,7 +170,7 @@ def _read(path: Path) -> tuple[int, dict[str, Any], State]:
             raise ValueError("its members are compressed, so their size in memory is unlimited")
         header = parse_json(bytes(archive["header"]))
         if type(header["step"]) is not int or header["step"] < 0:
-            raise ValueError("its step is not a non-negative integer")
+            raise ValueError(f"its step must be a whole number of at least 0, got {header['step']!r:.80}")
         state = {name: archive[name] for name in archive.files if name != "header"}
         if sorted(state) != header["arrays"] or not state:
             raise ValueError("some of its arrays are missing")
@@ -297,17 +297,21 @@ def _flat(state: State, like: State) -> State:
         flat[name] = np.concatenate([state[f"{name}-{number}"] for number in numbers])
         wanted = like[f"{name}-0"]
         if (flat[name].dtype, flat[name].ndim) != (wanted.dtype, wanted.ndim):
-            raise ValueError(f"its array {name} has shape {flat[name].shape} and dtype {flat[name].dtype}")
-        if len(flat[name]) != (len(flat["frames"]) if name in _ARRAYS else len(flat["cosine_sums"])):
-            raise ValueError(f"its array {name} has {counted(len(flat[name]), 'row')}")
+            raise ValueError(
+                f"its array {name} must have {counted(wanted.ndim, 'dimension')} and dtype {wanted.dtype}, "
+                f"got shape {flat[name].shape} and dtype {flat[name].dtype}"
+            )
+        rows = len(flat["frames"] if name in _ARRAYS else flat["cosine_sums"])
+        if len(flat[name]) != rows:
+            raise ValueError(f"its array {name} must have {counted(rows, 'row')}, got {len(flat[name]):,}")
     if flat["frames"].shape != flat["momentum"].shape or not all(
         np.isfinite(flat[name]).all() for name in ("frames", "momentum")
     ):
-        raise ValueError("its frames and momentum differ in shape, or are not finite")
+        raise ValueError("its frames and momentum must be finite and have the same shape")
     if (flat["counts"] < 1).any():
         raise ValueError("one of its clips has no key frame")
     if not flat["cosine_sums"].shape[::2] == flat["opposed"].shape == flat["steps"].shape:
-        raise ValueError("the arrays of its evidence differ in shape")
+        raise ValueError("its evidence arrays have different shapes")
     return flat
 
 

@@ -67,7 +67,7 @@ class Ranks:
             fewer = next(n for n in range(self.size - 1, 0, -1) if len(np.unique(_owners(sizes, n))) == n)
             raise SettingsError(
                 f"{self.size} processes cannot share {sum(sizes)} clips in {len(sizes)} parts, because one "
-                f"would have no part; use {counted(fewer, 'process')} (torchrun --nproc-per-node)"
+                f"process would get none; use {counted(fewer, 'process')} (torchrun --nproc-per-node)"
             )
         mine = np.flatnonzero(owners == self.rank)
         return range(int(mine[0]), int(mine[-1]) + 1)

@@ -53,6 +53,6 @@ def _hold(path: Path, out: str) -> int | None:
     with contextlib.suppress(OSError):
         who = f" ({read_found(path, 100).decode('ascii', 'replace')})"
     raise OutputExistsError(
-        f"another run{who} is writing to {out}; wait for that run to end or stop it, or choose a different "
+        f"another run{who} is writing to {out}; wait for that run to end, stop it, or choose a different "
         "--out"
     )

@@ -119,8 +119,8 @@ def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, siz
     else:
         cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
         raise SettingsError(
-            f"{'; '.join(notes)}, with torch {torch.__version__} and cuDNN {cudnn}: "
-            "convolutions are not reliable on this device; use --device cpu, or a different release of torch"
+            f"convolutions are not reliable on this device with torch {torch.__version__} and cuDNN {cudnn} "
+            f"({'; '.join(notes)}); use --device cpu, or a different release of torch"
         )
     if precision == "float32":
         return KernelCheck("float32", network.plain, error, notes)

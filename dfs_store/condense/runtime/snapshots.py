@@ -190,8 +190,7 @@ def snapshots_of(store: KeyFrameStore) -> dict[int, Path]:
     files = _files(folder)
     if not files:
         raise StoreNotFoundError(
-            f"there are no snapshots in {folder} of the run that made {store.path}; condense with "
-            "--snapshots N"
+            f"{folder} contains no snapshots of the run that made {store.path}; condense with --snapshots N"
         )
     try:
         run = read_json(folder / _RUN, MOST_RESULT_BYTES)
@@ -199,7 +198,7 @@ def snapshots_of(store: KeyFrameStore) -> dict[int, Path]:
         run = None
     if not isinstance(run, dict) or run.get("store_digest") != store.attributes["digest"]:
         raise SettingsError(
-            f"{folder} contains snapshots of a different run from the one that made {store.path}; condense "
-            "again with --snapshots N --overwrite"
+            f"the snapshots in {folder} are not from the run that made {store.path}; condense again with "
+            "--snapshots N --overwrite"
         )
     return files

@@ -110,7 +110,8 @@ class Tracker:
         except self.refusals() as error:
             self._is_open, self._refused = False, True
             warnings.warn(
-                f"--track {self.name}: {error} (files in {self._folder}); continuing without it",
+                f"--track {self.name} failed: {error}; continuing without it (its files are in "
+                f"{self._folder})",
                 stacklevel=2,
             )
 

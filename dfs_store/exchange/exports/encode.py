@@ -31,8 +31,8 @@ def check_fps(fps: float | None, where: str = "") -> None:
         where: path of the store that contains the frame rate; "" if it was set with --fps.
     """
     if fps is not None and not _MIN_FPS <= fps <= _MAX_FPS:
-        got = f"{where} has {fps:g}; set a supported rate with --fps" if where else f"got {fps:g}"
-        raise SettingsError(f"--fps must be {_MIN_FPS:g} to {_MAX_FPS:g} frames per second, {got}")
+        got = f"but {where} has {fps:g}; set a supported rate with --fps" if where else f"got {fps:g}"
+        raise SettingsError(f"--fps must be between {_MIN_FPS:g} and {_MAX_FPS:g} frames per second, {got}")
 
 
 def encode_video(pixels: Iterable[Pixels], fps: float, encoding: str) -> bytes:

@@ -30,9 +30,10 @@ def write_npz(clips: ExportedClips, path: Path, *, fps: float, dtype: str) -> No
     store = clips.store
     names = np.array(clips.class_names)
     if names.tolist() != clips.class_names:
+        changed = next(name for name in clips.class_names if name.endswith("\0"))
         raise SettingsError(
-            "a class name ends with a NUL character, which NumPy cannot store; rename the class, or "
-            "choose another format with --to"
+            f"the class name {changed!r} ends with a NUL character, which NumPy cannot store; rename the "
+            "class, or choose another format with --to"
         )
     described = list(clips.described())
     small: dict[str, npt.NDArray[Any]] = {

@@ -94,8 +94,8 @@ def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> Foun
         note = f"{known[0].name} was used as the clips, not {others}; use --clips-key to select another"
         return replace(known[0], note=note)
     raise SettingsError(
-        f"{file} contains more than one array that can be the clips: {_some(fitting)}; choose one, for "
-        f"example --clips-key {fitting[0].name}"
+        f"{file} contains several arrays that could be the clips: {_some(fitting)}; choose one, for example "
+        f"with --clips-key {fitting[0].name}"
     )
 
 
@@ -131,8 +131,8 @@ def pick_labels(
     if not fitting:
         return None
     raise SettingsError(
-        f"{file} contains more than one array that can be the labels: {_some(fitting)}; choose one, for "
-        f"example --labels-key {fitting[0].name}"
+        f"{file} contains several arrays that could be the labels: {_some(fitting)}; choose one, for example "
+        f"with --labels-key {fitting[0].name}"
     )
 
 

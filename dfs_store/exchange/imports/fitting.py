@@ -49,7 +49,7 @@ class Fitting:
         if self.key_frames is not None and self.key_frames < 1:
             raise SettingsError(f"--key-frames must be at least 1, got {self.key_frames}")
         if self.max_error is not None and not 0 <= self.max_error <= PEAK:
-            raise SettingsError(f"--max-error must be 0 to 255 grey levels, got {self.max_error:g}")
+            raise SettingsError(f"--max-error must be between 0 and 255 grey levels, got {self.max_error:g}")
         if self.budget is not None:
             parse_bytes(self.budget, "--budget")
 

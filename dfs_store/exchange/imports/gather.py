@@ -70,8 +70,8 @@ class _Gatherer:
         self._visits_left -= 1
         if depth > _MOST_DEPTH or self._visits_left < 0 or len(name) > _MOST_NAME * _MOST_DEPTH:
             raise UnreadableClipsError(
-                "it contains too many objects to search for clips, or objects that are nested too deeply; "
-                "save only the clips and their labels"
+                "the file contains too many objects to search for clips, or objects that are nested too "
+                "deeply; save only the clips and their labels"
             )
         if isinstance(content, TensorParts):
             return self._note(self._to_array(name, content))
@@ -100,7 +100,7 @@ class _Gatherer:
         self._numbers_left -= len(items)
         if self._numbers_left < 0:
             raise UnreadableClipsError(
-                "its lists contain too many numbers to search for clips; save the lists as arrays"
+                "the lists in the file contain too many numbers to search for clips; save them as arrays"
             )
         if first is str:
             return of_texts(name, items)
@@ -120,7 +120,9 @@ class _Gatherer:
                 raise UnreadableClipsError(f"a key has more than {_MOST_NAME} characters; shorten the key")
             if (part := self.visit(value, f"{name}.{own}".lstrip("."), depth + 1)) is not None:
                 if own in parts:
-                    raise UnreadableClipsError(f"it has two entries called {name}.{own}; rename one of them")
+                    raise UnreadableClipsError(
+                        f"the file contains two entries called {name}.{own}; rename one of them"
+                    )
                 parts[own] = part
                 if is_mapping and own == "fps" and isinstance(part, FoundArray) and part.shape == ():
                     self._note(part)
@@ -235,7 +237,7 @@ def _together(arrays: Sequence[FoundArray], name: str) -> FoundArray | None:
             shown = ", ".join(sorted({str(each) for each in arrays})[:3])
             return _problem(
                 name,
-                f"the clips in {name or 'the list'} must not differ in shape or dtype, got "
+                f"the clips in {name or 'the list'} must have the same shape and dtype, got "
                 f"{shown}, ...; cut or repeat frames",
             )
     if _are_clips(arrays, _BATCH_AXES):

@@ -94,7 +94,9 @@ def read_lines(path: Path) -> list[str]:
             "a JSON list"
         ) from error
     if not isinstance(content, list) or not all(isinstance(each, str | int) for each in content):
-        raise UnreadableClipsError(f"{path} must contain a JSON list of names or whole numbers")
+        raise UnreadableClipsError(
+            f"{path} must contain a JSON list of names or whole numbers, got {content!r:.80}"
+        )
     return [str(each) for each in content]
 
 
@@ -161,8 +163,11 @@ def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: s
     if array.dtype.kind == "f":
         array = array.astype(np.float64)
     if array.dtype.kind in "fiub":
-        if not (np.isfinite(array).all() and (array == np.rint(array)).all()):
-            raise SettingsError(f"{what} must contain whole numbers or class names, got {array[0]}")
+        are_whole = np.isfinite(array) & (array == np.rint(array))
+        if not are_whole.all():
+            raise SettingsError(
+                f"{what} must contain whole numbers or class names, got {array[~are_whole][0]}"
+            )
         return _with_names([int(each) for each in array.tolist()], names, what)
     texts = [str(each) for each in array.tolist()]
     if (longest := max(texts, key=len, default="")) and len(longest) > _MOST_NAME:
@@ -201,6 +206,6 @@ def _with_names(numbers: list[int], names: Sequence[str] | None, what: str) -> L
         hint = ". These labels start at 1; save labels - 1" if smallest == 1 and largest == len(names) else ""
         raise SettingsError(
             f"{what}: the largest label is {largest}, but there are {counted(len(names), 'class name')} "
-            f"({shown}); labels must start at 0, in the order of --classes{hint}"
+            f"({shown}); labels must start at 0 and follow the order of --classes{hint}"
         )
     return Labels(numbers, list(names))

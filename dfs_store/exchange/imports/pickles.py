@@ -112,7 +112,7 @@ class _DType:
 
     def numpy(self) -> np.dtype[Any]:
         if not _DTYPE.fullmatch(self.text):
-            raise RefusedError(f"it contains an array with the unsupported dtype {self.text[:40]!r}")
+            raise RefusedError(f"the file contains an array with the unsupported dtype {self.text[:40]!r}")
         return np.dtype(self.text)
 
 
@@ -134,13 +134,13 @@ def read_pickle(
     try:
         for number, (opcode, arg, _) in enumerate(pickletools.genops(cast(IO[bytes], source))):
             if number > _MOST_OPCODES:
-                raise RefusedError(f"it has more than {_MOST_OPCODES:,} instructions")
+                raise RefusedError(f"the pickle has more than {_MOST_OPCODES:,} instructions")
             machine.step(opcode.name, arg)
         return machine.pop()
     except (RefusedError, CalledError):
         raise
     except Exception as error:  # a hostile pickle can make any step raise any error
-        raise RefusedError(f"it is damaged: {type(error).__name__}, {str(error)[:120]}") from error
+        raise RefusedError(f"the file is damaged: {type(error).__name__}, {str(error)[:120]}") from error
 
 
 class _Machine:
@@ -174,13 +174,15 @@ class _Machine:
     def _spend_container(self) -> None:
         self._containers_left -= 1
         if self._containers_left < 0:
-            raise RefusedError(f"it has more than {_MOST_CONTAINERS:,} lists, tuples and dictionaries")
+            raise RefusedError(
+                f"the pickle has more than {_MOST_CONTAINERS:,} lists, tuples and dictionaries"
+            )
 
     def _spend_bytes(self, count: int) -> None:
         """Limits the bytes copied, because a small pickle can refer to the same large object repeatedly."""
         self._bytes_left -= count
         if self._bytes_left < 0:
-            raise RefusedError("its repeated contents exceed the memory limit for a file of this size")
+            raise RefusedError("the repeated contents exceed the memory limit for a file of this size")
 
     def _made(self, container: object) -> None:
         self._spend_container()
@@ -260,7 +262,7 @@ class _Machine:
     def _tuple1(self, _: object, count: int = 1) -> None:
         items = tuple(self._stack[-count:])
         if len(items) != count:
-            raise RefusedError("it is damaged: its stack is empty")
+            raise RefusedError("the file is damaged: the pickle stack is empty")
         del self._stack[-count:]
         self._made(items)
 
@@ -276,7 +278,7 @@ class _Machine:
 
     def _named(self, module: str, attribute: str) -> None:
         if len(module) + len(attribute) > 200:
-            raise RefusedError("it contains a name of more than 200 characters")
+            raise RefusedError("the file contains a name of more than 200 characters")
         for old, new in _RENAMED.items():
             if module == old or module.startswith(f"{old}."):
                 module = new + module.removeprefix(old)
@@ -286,7 +288,7 @@ class _Machine:
         kind, storage, key = self._only(self._stack.pop(), tuple)[:3]
         name = self._only(storage, _Name).text.rpartition(".")[2]
         if kind != "storage" or name not in _STORAGE_DTYPES:
-            raise RefusedError(f"it contains tensors of the unsupported type {name[:40]}")
+            raise RefusedError(f"the file contains tensors of the unsupported type {name[:40]}")
         self._made(Storage(self._only(key, str), _STORAGE_DTYPES[name]))
         if self._on_storage is not None:
             self._on_storage(self._stack[-1])
@@ -325,7 +327,7 @@ class _Machine:
     def _fill(self, target: NumpyArray, state: tuple[Any, ...]) -> None:
         _, shape, dtype, is_fortran, data = state
         if target.array is not None or target.items is not None:
-            raise RefusedError("it is damaged: an array is filled twice")
+            raise RefusedError("the file is damaged: an array is filled twice")
         if isinstance(data, list):
             target.items = data if len(shape) == 1 else None
             return
@@ -367,22 +369,24 @@ class _Machine:
             dtype = self._only(args[6], _Name).text.rpartition(".")[2]
         numbers = [offset, *self._only(shape, tuple), *self._only(strides, tuple)]
         if not all(type(each) is int and each >= 0 for each in numbers) or len(shape) != len(strides):
-            raise RefusedError("it is damaged: a tensor has an invalid shape")
+            raise RefusedError("the file is damaged: a tensor has an invalid shape")
         return TensorParts(storage, offset, tuple(shape), tuple(strides), dtype)
 
     @staticmethod
     def _only(value: Any, kind: Any) -> Any:  # noqa: ANN401
         if not isinstance(value, kind):
-            raise RefusedError(f"it is damaged: unexpected {type(value).__name__}")
+            raise RefusedError(
+                f"the file is damaged: the pickle contains an unexpected {type(value).__name__}"
+            )
         return value
 
 
 def _array(data: object, dtype: object, shape: object, order: object) -> npt.NDArray[Any]:
     if not isinstance(data, bytes | bytearray) or not isinstance(dtype, _DType):
-        raise RefusedError("it contains an array of objects, or an array with an unknown dtype")
+        raise RefusedError("the file contains an array of objects, or an array with an unknown dtype")
     kind = dtype.numpy()
     if not isinstance(shape, tuple) or kind.hasobject or order not in ("C", "F"):
-        raise RefusedError("it contains an array of objects, or an array with an invalid shape")
+        raise RefusedError("the file contains an array of objects, or an array with an invalid shape")
     return np.frombuffer(data, kind).reshape(shape, order="F" if order == "F" else "C")
 
 

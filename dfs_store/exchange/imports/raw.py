@@ -61,7 +61,8 @@ def found_raw(
     last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
     if count and (last + 1) * size > data.size:
         raise UnreadableClipsError(
-            f"the file is damaged: {name or 'the tensor'} exceeds its stored bytes; save the file again"
+            f"the file is damaged: {name or 'the tensor'} needs more bytes than are stored; save the file "
+            "again"
         )
     view: Array = np.lib.stride_tricks.as_strided(
         data[offset * size : (last + 1) * size].view(kind) if count else np.empty(0, kind),

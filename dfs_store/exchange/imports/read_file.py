@@ -162,7 +162,7 @@ def _read(path: Path) -> _FileContent:
         return _FileContent(read_npz(str(path)))
     store = "; to copy a store, use dfs convert" if suffix in _STORES else ""
     raise SettingsError(
-        f"{path}: the source must be a folder of class folders, or a file with the suffix "
+        f"{path}: the source must be a folder of class folders, or a file with one of the suffixes "
         f"{', '.join(FILE_SUFFIXES)}, got {suffix or 'no suffix'}{store}"
     )
 

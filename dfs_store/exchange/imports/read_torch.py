@@ -93,7 +93,7 @@ def read_safetensors(path: str) -> tuple[list[FoundArray], dict[str, str]]:
         (header_bytes,) = struct.unpack("<Q", data[:8].tobytes())
         if header_bytes > min(_MOST_HEADER_BYTES, data.size - 8):
             raise RefusedError(
-                f"its header should have {header_bytes:,} bytes, but the limit is "
+                f"the header claims {header_bytes:,} bytes, but the limit is "
                 f"{min(_MOST_HEADER_BYTES, data.size - 8):,}"
             )
         header = parse_json(data[8 : 8 + header_bytes].tobytes())
@@ -120,18 +120,18 @@ def _stored(name: str, about: dict[str, Any], values: Bytes) -> FoundArray:
 def _mapped(path: str) -> Bytes:
     source = MappedFile(os.path.realpath(path))
     if not source.size_bytes:
-        raise RefusedError("it is empty")
+        raise RefusedError("the file is empty")
     return source.bytes()
 
 
 def _zipped(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
     """Reads an archive. Returns the contents, a function that reads a storage's bytes, and the byte order."""
-    members = read_members(MappedFile(os.path.realpath(path)), "its archive")
+    members = read_members(MappedFile(os.path.realpath(path)), "the archive")
 
     @cache
     def member(name: str) -> Bytes:
         if name not in members:
-            raise RefusedError(f"its archive does not contain {name[:80]!r}")
+            raise RefusedError(f"the archive does not contain {name[:80]!r}")
         header, size, limit = members[name]
         start = header + _HEADER_BYTES + sum(struct.unpack_from("<2H", data[header + 26 :].data))
         if start + size > limit:
@@ -140,10 +140,10 @@ def _zipped(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
 
     pickled = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(pickled) != 1:
-        raise RefusedError("it is a zip archive without the file data.pkl that torch.save writes")
+        raise RefusedError("the zip archive does not contain data.pkl, which torch.save writes")
     root = pickled[0].removesuffix("data.pkl")
     if f"{root}constants.pkl" in members:
-        raise RefusedError("it was written by torch.jit.save and contains a program, not data")
+        raise RefusedError("the file was written by torch.jit.save and contains a program, not data")
     order = member(f"{root}byteorder").tobytes() if f"{root}byteorder" in members else b"little"
     content = read_pickle(io.BytesIO(member(pickled[0]).data), data.size)
 
@@ -159,7 +159,7 @@ def _legacy(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
         magic = read_pickle(mapped, data.size)
         if magic != _LEGACY_MAGIC:
             raise RefusedError(
-                "it is damaged or has a different format, because its first bytes do not match"
+                "the file is damaged or has a different format, because its first bytes do not match"
             )
         read_pickle(mapped, data.size)
         system, storages = read_pickle(mapped, data.size), dict[str, Storage]()
@@ -167,11 +167,11 @@ def _legacy(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
         keys, at, places = read_pickle(mapped, data.size), mapped.tell(), {}
     order = ">" if isinstance(system, Things) and ("little_endian", False) in system.pairs else "<"
     if not isinstance(keys, list):
-        raise RefusedError("its list of storages is damaged")
+        raise RefusedError("the list of storages is damaged")
     for key in keys:
         count = int(data[at : at + 8].view(f"{order}i8")[0])
         stop = at + 8 + count * np.dtype(DTYPES[storages[key].dtype]).itemsize
         if count < 0 or stop > data.size:
-            raise RefusedError("it is truncated")
+            raise RefusedError("the file is truncated")
         places[key], at = data[at + 8 : stop], stop
     return content, lambda storage: places[storage.key], order

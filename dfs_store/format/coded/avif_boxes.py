@@ -72,13 +72,13 @@ class Boxes:
         left = _CONTENTS[parent].split()
         while start < end:
             if end - start < _HEADER.size:
-                raise ValueError("its boxes are truncated")
+                raise ValueError("the boxes are truncated")
             size, name = _HEADER.unpack_from(data, start)
             first, last = start + _HEADER.size, start + size
             if size < _HEADER.size or last > end:
-                raise ValueError(f"its box {name!r} does not fit into the file")
+                raise ValueError(f"the box {name!r} does not fit into the file")
             if name not in left:
-                raise ValueError(f"its box {name!r} is not allowed there, or occurs too often")
+                raise ValueError(f"the box {name!r} is in the wrong place, or occurs too often")
             left.remove(name)
             self._found.setdefault(name, []).append((first, last))
             if name in _CONTENTS:
@@ -94,23 +94,26 @@ def check_file(data: bytes, count: int, height: int, width: int) -> None:
     """
     boxes = Boxes(data)
     for name, size in boxes.leaves:
-        if name != b"mdat" and size > _MOST_BYTES + _PER_FRAME.get(name, 0) * count:
-            raise ValueError(f"its box {name!r} is too large ({size:,} bytes)")
+        limit = _MOST_BYTES + _PER_FRAME.get(name, 0) * count
+        if name != b"mdat" and size > limit:
+            raise ValueError(f"the box {name!r} must have at most {limit:,} bytes, got {size:,}")
     for name in _STILL + _SEQUENCE:
         times = int(name in _STILL or count > 1)
         if len(boxes.find(name)) != times:
-            raise ValueError(f"with {count} frames, it must have {'one' if times else 'no'} {name!r} box")
+            raise ValueError(
+                f"with {count} frames, the file must have {'one' if times else 'no'} {name!r} box"
+            )
     start, end = boxes.find(b"mdat")[0]
     sizes = _sample_sizes(data, boxes, count, start) if count > 1 else [end - start]
     if sum(sizes) != end - start or min(sizes) < 1:
-        raise ValueError("its samples must fill the mdat box")
+        raise ValueError("the samples must fill the mdat box")
     # The only item of the file, its still image, must be the first frame.
     _check_item(data, boxes, (start, sizes[0]))
     _check_picture_size(data, boxes, height, width)
     for number, size in enumerate(sizes):
         kinds = _check_sample(data[start : start + size], height, width)
         if number == 0 and _SEQUENCE_HEADER not in kinds:
-            raise ValueError("its AV1 stream must begin with a sequence header")
+            raise ValueError("the AV1 stream must begin with a sequence header")
         start += size
 
 
@@ -121,10 +124,10 @@ def _sample_sizes(data: bytes, boxes: Boxes, count: int, start: int) -> list[int
     )
     # One entry must cover all frames, because libavif searches the table of times anew for every frame.
     if times[:2] != [1, count] or chunks != [1, 1, count, 1] or offsets != [1, start]:
-        raise ValueError(f"it must be one contiguous sequence of {count} frames")
+        raise ValueError(f"the file must be one contiguous sequence of {count} frames")
     uniform, number, *each = sizes
     if number != count or (each and uniform) or len(each) not in (0, count):
-        raise ValueError(f"it must be a sequence of {count} frames, got {number}")
+        raise ValueError(f"the file must be a sequence of {count} frames, got {number}")
     return each or [uniform] * count
 
 
@@ -132,7 +135,7 @@ def _numbers(data: bytes, span: Span) -> list[int]:
     """Returns the content of a box as 32-bit numbers, without its version and flags."""
     start, end = span
     if (end - start) % 4 or end - start < 12 or any(data[start : start + 4]):
-        raise ValueError("its table of frames cannot be read")
+        raise ValueError("the table of frames cannot be read")
     return list(struct.unpack(f">{(end - start) // 4}I", data[start:end]))[1:]
 
 
@@ -140,13 +143,13 @@ def _check_item(data: bytes, boxes: Boxes, extent: Span) -> None:
     place, about = (data[slice(*boxes.find(name)[0])] for name in (b"iloc", b"infe"))
     # Version 0; offsets and lengths of 4 bytes; no base; one item with one extent in this file.
     if place != bytes.fromhex("00000000 4400 0001 0001 0000 0001") + struct.pack(">2I", *extent):
-        raise ValueError("its item must be the first frame")
+        raise ValueError("the item must be the first frame")
     # Version 2; item 1, not protected; an image that is not derived from others.
     if about[4:12] != bytes.fromhex("0001 0000") + b"av01":
-        raise ValueError("its item must be an AV1 image")
+        raise ValueError("the item must be an AV1 image")
     (first, _), (inner, _) = boxes.find(b"iinf")[0], boxes.find(b"infe")[0]
     if data[first : inner - _HEADER.size] != bytes.fromhex("00000000 0001"):
-        raise ValueError("it must have one item")
+        raise ValueError("the file must have one item")
 
 
 def _check_picture_size(data: bytes, boxes: Boxes, height: int, width: int) -> None:
@@ -158,7 +161,7 @@ def _check_picture_size(data: bytes, boxes: Boxes, height: int, width: int) -> N
         found.append(data[tracks[0][1] - 8 : tracks[0][1]])
         wanted.append(struct.pack(">4H", width, 0, height, 0))
     if found != wanted:
-        raise ValueError(f"its frames must be {height}x{width}, but its boxes state a different size")
+        raise ValueError(f"the frames must be {height}x{width}, but the boxes state a different size")
 
 
 def _check_sample(data: bytes, height: int, width: int) -> list[int]:
@@ -167,12 +170,12 @@ def _check_sample(data: bytes, height: int, width: int) -> list[int]:
     for kind, content in _units(data):
         if kind == _SEQUENCE_HEADER and (found := _sequence_size(content)) != (height, width):
             raise ValueError(
-                f"its frames must be {height}x{width}, but its AV1 stream has {found[0]}x{found[1]}"
+                f"the frames must be {height}x{width}, but the AV1 stream has {found[0]}x{found[1]}"
             )
         kinds.append(kind)
         frames = kinds.count(_FRAME) + kinds.count(_FRAME_HEADER)
         if kind not in _KINDS or frames > _MOST_FRAMES or len(kinds) > _MOST_UNITS:
-            raise ValueError("its AV1 stream has units that an image does not need, or too many units")
+            raise ValueError("the AV1 stream has units that an image does not need, or too many units")
     return kinds
 
 
@@ -181,10 +184,10 @@ def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
     while at < len(data):
         header = data[at]
         if header & 0x87 != 0x02:  # forbidden and reserved bits must be 0, no layers, with size
-            raise ValueError("its AV1 stream has a damaged unit, or layers")
+            raise ValueError("the AV1 stream has a damaged unit, or layers")
         size, at = _leb128(data, at + 1)
         if at + size > len(data):
-            raise ValueError("its AV1 stream is truncated")
+            raise ValueError("the AV1 stream is truncated")
         yield header >> 3 & 0x0F, data[at : at + size]
         at += size
 
@@ -198,7 +201,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
         at += 1
         if not data[at - 1] & 0x80:
             return value, at
-    raise ValueError("its AV1 stream is truncated")
+    raise ValueError("the AV1 stream is truncated")
 
 
 class _Bits:
@@ -209,7 +212,7 @@ class _Bits:
 
     def take(self, count: int) -> int:
         if count > self._left:
-            raise ValueError("the sequence header of its AV1 stream is truncated")
+            raise ValueError("the sequence header of the AV1 stream is truncated")
         self._left -= count
         return self._value >> self._left & ((1 << count) - 1)
 
@@ -224,7 +227,7 @@ def _sequence_size(data: bytes) -> tuple[int, int]:
         # No timing information; display delay flag; one operating point, without layers.
         timing, delay, points = bits.take(1), bits.take(1), bits.take(5 + 12)
         if timing or points:
-            raise ValueError("its AV1 stream must have no timing information and no layers")
+            raise ValueError("the AV1 stream must have no timing information and no layers")
         if bits.take(5) > 7:
             bits.take(1)
         if delay and bits.take(1):
@@ -233,5 +236,5 @@ def _sequence_size(data: bytes) -> tuple[int, int]:
     width, height = bits.take(width_bits) + 1, bits.take(height_bits) + 1
     # A frame may state its own size in this number of bits, which at most quadruples the memory.
     if (width_bits, height_bits) != (max(1, (width - 1).bit_length()), max(1, (height - 1).bit_length())):
-        raise ValueError("its AV1 stream must state sizes in as few bits as possible")
+        raise ValueError("the AV1 stream must state sizes in as few bits as possible")
     return height, width

@@ -123,4 +123,4 @@ def _check_chunk(dataset: h5py.Dataset, place: tuple[int, ...], filters: list[in
     if compressor is not None:
         _COMPRESSORS[compressor](stored, size_bytes)
     elif stored.size != size_bytes:
-        raise ValueError(f"it has {stored.size:,} bytes, but a chunk must have {size_bytes:,}")
+        raise ValueError(f"a chunk must have {size_bytes:,} bytes, got {stored.size:,}")

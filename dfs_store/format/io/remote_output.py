@@ -171,7 +171,7 @@ class RemoteTransaction:
         new = self._spool / self.shown.name
         with _writing(self.shown):
             if not self._overwrite and _about(self._remote, self._remote.path()) is not None:
-                raise FileExistsError(errno.EEXIST, "another store exists", str(self.shown))
+                raise FileExistsError(errno.EEXIST, "a store already exists there", str(self.shown))
             if self._container != "zarr":
                 self._put_new(new, self._remote.path())
             else:

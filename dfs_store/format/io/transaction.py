@@ -95,7 +95,7 @@ def check_local_output(
                 f"{shown}: the folder {folder} does not exist; create it first{collapsed_url(shown)}"
             )
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise OutputNotWritableError(f"{shown}: the folder {folder} is not writable")
+            raise OutputNotWritableError(f"{shown}: the folder {folder} is not writable; choose another path")
     except OSError as error:
         raise output_error(error, shown) from error
     return target

@@ -50,7 +50,9 @@ class FolderFiles(ZarrFiles):
         file, size = inside(self._root, name)
         mapped = MappedFile(file)
         if mapped.size_bytes != size:
-            raise DamagedStoreError(f"{file} had {size:,} bytes, but now has {mapped.size_bytes:,}")
+            raise DamagedStoreError(
+                f"{file} changed from {size:,} to {mapped.size_bytes:,} bytes while it was being opened"
+            )
         return mapped
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:

@@ -62,7 +62,7 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
     if outside.any():
         frame = int(np.flatnonzero(outside)[0])
         raise DamagedStoreError(
-            f"{file}: frame {frame} of the shard claims bytes {starts[frame]:,} + {sizes[frame]:,}, "
+            f"{file}: frame {frame} of the shard claims {sizes[frame]:,} bytes at offset {starts[frame]:,}, "
             f"but the frames end at {limit:,}"
         )
     order = np.argsort(starts, kind="stable")

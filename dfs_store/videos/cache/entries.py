@@ -96,8 +96,8 @@ def disk_errors(directory: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in DiskFullError.NUMBERS:
             raise DiskFullError(
-                f"the disk with {directory} is full ({error}). Free some space (`dfs datasets cache`) or set "
-                "DFS_CACHE to a folder on a larger disk; the clips prepared so far are kept"
+                f"the disk that contains {directory} is full ({error}). Free some space (`dfs datasets "
+                "cache`) or set DFS_CACHE to a folder on a larger disk; the clips prepared so far are kept"
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
             raise OutputNotWritableError(

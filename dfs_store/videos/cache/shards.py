@@ -28,7 +28,7 @@ class Shard:
 
     def __post_init__(self) -> None:
         if not 1 <= self.number <= self.count:
-            raise SettingsError(f"a shard must be one of 1/N to N/N, got {self.number}/{self.count}")
+            raise SettingsError(f"a shard I/N must have I between 1 and N, got {self.number}/{self.count}")
 
     @classmethod
     def parse(cls, text: str, environment: Mapping[str, str] | None = None) -> Self:
@@ -89,7 +89,8 @@ def _of_slurm(environment: Mapping[str, str]) -> tuple[int, int]:
     where = f"task {number} of an array from {first} in steps of {step} with {count} tasks"
     if step < 1 or (number - first) % step or not 0 <= (number - first) // step < count:
         raise SettingsError(
-            f"--shard auto: {where} is not one of 1/N to N/N; use an array such as 0-15, or --shard I/N"
+            f"--shard auto: {where} is not one of the shards 1/N to N/N; use an array such as 0-15, "
+            "or --shard I/N"
         )
     return (number - first) // step + 1, count
 

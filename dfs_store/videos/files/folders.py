@@ -156,8 +156,8 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
     if others and not sure and not (plain and _share_classes(plain)):
         if doubtful := [child.name for child in named if named[child].is_bare]:
             raise DatasetNotFoundError(
-                f"{base.path} has the folder {some(doubtful)}, named like a split, beside other folders: "
-                f"{some(child.name for child in others)}. It must contain {_LAYOUTS}. {_INSIST}"
+                f"{base.path} contains folders named like splits ({some(doubtful)}) as well as other folders "
+                f"({some(child.name for child in others)}). It must contain {_LAYOUTS}. {_INSIST}"
             )
         return None
     groups = defaultdict[tuple[str, ...], dict[str, list[Folder]]](lambda: defaultdict(list))
@@ -241,8 +241,8 @@ def _check_classes(folder: Folder, root: Path) -> None:
         alone = len(parts) == len(_with_clips(child)) and not child.videos
         if len(set(parts.values())) > 1 or (parts and alone):
             raise DatasetNotFoundError(
-                f"{child.path} has the folder {some(parts)}, named like a split, so the clips of all splits "
-                "would be used for training. Move the splits to the top (train/<class>/<clips> and "
+                f"{child.path} contains folders named like splits ({some(parts)}), so the clips of all "
+                "splits would be used for training. Move the splits to the top (train/<class>/<clips> and "
                 "test/<class>/<clips>), or use a list of the clips. To train on the clips of all splits, use "
                 '--folder-layout classes (folder_layout="classes")'
             )
@@ -397,7 +397,7 @@ class _Tally:
         found = []
         if self._others:
             number = sum(self._others.values())
-            found.append(f"{counted(number, 'other file')} skipped: {_kinds(self._others)}")
+            found.append(f"skipped {counted(number, 'other file')}: {_kinds(self._others)}")
         lists: tuple[tuple[str, list[Path]], ...] = (
             ("folders of images in classes that also have videos are not used", self._beside_videos),
             ("links to a parent folder are not followed", [*self._loops, *folder.loops]),

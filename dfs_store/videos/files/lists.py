@@ -108,15 +108,15 @@ def _both_parts(path: Path, how: Reading) -> _BothLists:
     test, test_list = parts.get("test") or parts.get("val") or [], path
     if train_from_column and parts.get("test") and parts.get("val"):
         remarks.append(
-            f"{counted(len(parts['val']), 'validation row')} not used, because the list has test rows"
+            f"ignoring {counted(len(parts['val']), 'validation row')}, because the list has test rows"
         )
     if how.test_list is not None:
         test_list = Path(how.test_list).expanduser().absolute()
         if not test_list.is_file():
-            raise DatasetNotFoundError(f"the test list {test_list} does not exist")
+            raise DatasetNotFoundError(f"the test list {test_list} does not exist; check the path")
         if test:
             rows_text = counted(len(test), "test row")
-            remarks.append(f"{rows_text} in {path.name} not used, because the test list is {test_list.name}")
+            remarks.append(f"ignoring {rows_text} in {path.name}, because the test list is {test_list.name}")
         of_test = _by_part(read_rows(test_list, _exists_in(how.root_or(test_list.parent))))
         test = of_test.get("") or of_test.get("test") or of_test.get("val") or []
     return _BothLists(train, test, path, test_list, remarks)
@@ -165,11 +165,11 @@ def _clips(
             clips.append(ClipFile(file, name_of(row.label)))
     remarks = []
     if repeated:
-        remarks.append(f"{counted(repeated, 'repeated row')} in {source.name} skipped")
+        remarks.append(f"skipped {counted(repeated, 'repeated row')} in {source.name}")
     if rows[0].span:
         remarks.append(
-            f"start and end times in {source.name} not used, because a clip is a whole video; first "
-            f"{rows[0].span}"
+            f"ignoring the start and end times in {source.name} (such as {rows[0].span}), because a clip is "
+            "a whole video"
         )
     return clips, missing, remarks
 

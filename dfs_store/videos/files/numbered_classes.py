@@ -118,7 +118,7 @@ def read_class_names(names: PathLike | Sequence[str]) -> ClassNames:
         return ClassNames(_unique(enumerate(names), "class_names"), has_numbers=False)
     path = Path(names).expanduser()
     if not path.is_file():
-        raise DatasetNotFoundError(f"the file of class names {path} does not exist")
+        raise DatasetNotFoundError(f"the file of class names {path} does not exist; check the path")
     if path.suffix.lower() == ".json":
         return _from_json(read_json(path), path)
     lines = [line for _, line in numbered_lines(path) if not line.startswith("#")]
@@ -153,10 +153,10 @@ def _unique(pairs: Iterable[tuple[int, str]], source: str) -> dict[int, str]:
     found: dict[int, str] = {}
     for number, name in pairs:
         plain = str(name).strip().strip('"').strip()
-        if not plain or number in found or plain in found.values():
-            raise SettingsError(
-                f"{source}: class {number} has the name {plain!r}, but names must not be empty, and neither "
-                "names nor numbers may be repeated"
-            )
+        if not plain:
+            raise SettingsError(f"{source}: class {number} has an empty name; name every class")
+        if number in found or plain in found.values():
+            repeated = f"number {number}" if number in found else f"name {plain!r}"
+            raise SettingsError(f"{source} contains the class {repeated} twice; list every class once")
         found[number] = plain
     return found

@@ -145,7 +145,7 @@ def _several(counts: dict[str, int]) -> str:
     shown = some((f"{pattern} ({count})" for pattern, count in sorted(counts.items())), 8)
     return (
         f"the images in a folder have {len(counts)} name patterns ({shown}), so it is unclear which "
-        "are the frames; keep only one kind of images per folder"
+        "are the frames; keep only one kind of image per folder"
     )
 
 

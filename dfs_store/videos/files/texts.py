@@ -104,7 +104,7 @@ def read_table(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str
                 yield line, dict(zip(columns, [*values, *[""] * len(columns)], strict=False))
     except csv.Error as error:
         raise DatasetNotFoundError(
-            f"{path}, line {first + rows.line_num} cannot be read as csv: {error}"
+            f"{path}, line {first + rows.line_num} cannot be read as CSV: {error}"
         ) from error
 
 

@@ -193,7 +193,7 @@ def outermost(clips: Iterable[Folder]) -> tuple[list[Folder], list[Folder], list
             unclear.append(
                 f"{outer.path} has {counted(outer.num_pictures, 'image')} and its subfolder {largest.name} "
                 f"has {largest.num_pictures:,}, so it is unclear which are the frames; keep only one kind "
-                "per folder"
+                "of image per folder"
             )
         else:
             found.append(outer)

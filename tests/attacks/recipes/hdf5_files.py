@@ -147,7 +147,7 @@ def replace_frames(path: Path, **options) -> None:
     )
 
 
-@attack("decompressed .deflate: it decompresses to more than 96", ".h5", megabytes=[48, 2048])
+@attack("decompressed .deflate: the chunk decompresses to more than 96", ".h5", megabytes=[48, 2048])
 def a_bomb_of_deflate(path, megabytes):
     """Zeros that take a thousandth of their size in the file."""
     replace_frames(path, compression=1)
@@ -156,7 +156,7 @@ def a_bomb_of_deflate(path, megabytes):
         file["key_frames"].id.write_direct_chunk((0, 0, 0, 0), bomb)
 
 
-@attack("decompressed .lzf: it decompresses to more than 96", ".h5")
+@attack("decompressed .lzf: the chunk decompresses to more than 96", ".h5")
 def a_bomb_of_lzf(path):
     """Three stored bytes for every 264 decompressed ones."""
     replace_frames(path, compression="lzf")
@@ -215,7 +215,7 @@ def filters_that_run_code(path, number, name):
     replace_dataset(path, name, make)
 
 
-@attack("needs 137,438,953,472|needs 68,719,476,736", ".h5", name=["positions", "checksums"])
+@attack("takes 137,438,953,472|takes 68,719,476,736", ".h5", name=["positions", "checksums"])
 def small_arrays_of_gigabytes(path, name):
     """Chunks that were never written, so that a file of a few kilobytes claims all memory."""
     replace_dataset(

@@ -157,7 +157,7 @@ def rewrite_index(file: Path, change, more: bytes = b"") -> None:
         "overlap",
         "overlap",
         "frames end at 1,152",
-        "claims bytes 9,223,372,036,854,775,808",
+        "bytes at offset 9,223,372,036,854,775,808",
         "claims",
         "claims",
         "has 96 bytes, but the index states 95",
@@ -268,7 +268,7 @@ def replace_first_frame(path: Path, stored: bytes) -> None:
     rewrite_index(file, lambda index: index.__setitem__(0, (end, len(stored))), stored)
 
 
-@attack("gzip: it decompresses to more than 96 bytes", ".zarr", compression="gzip")
+@attack("gzip: the chunk decompresses to more than 96 bytes", ".zarr", compression="gzip")
 def a_bomb_of_gzip(path):
     """Two gigabytes of zeros, compressed to two megabytes."""
     replace_first_frame(path, zeros_compressed(zlib.MAX_WBITS | 16, 2**31))
@@ -330,9 +330,9 @@ def blosc_header(expanded: int, compressed: int, block: int = 2**20) -> bytes:
     words=[
         "zstd: destination buffer too small",
         "zstd: .*too small|zstd: .*invalid input",  # the second is from numcodecs 0.14
-        "gzip: it decompresses to more than 16 bytes",
-        "blosc: it decompresses to more than 16 bytes",
-        "blosc: its header states 2,147,483,647 compressed bytes, but the chunk has 40",
+        "gzip: the chunk decompresses to more than 16 bytes",
+        "blosc: the chunk decompresses to more than 16 bytes",
+        "blosc: the header states 2,147,483,647 compressed bytes, but the chunk has 40",
         "cannot be read .blosc|digest",
         "blosc: the header must have 16 bytes",
     ],
@@ -343,7 +343,9 @@ def bombs_in_small_arrays(path, codec, stored):
     lay_out(path, "labels", compressors=compressor).write_bytes(stored)
 
 
-@attack("blosc: it decompresses to more than 192|its header states", ".zarr", expanded=[2**31 - 1, 192])
+@attack(
+    "blosc: the chunk decompresses to more than 192|the header states", ".zarr", expanded=[2**31 - 1, 192]
+)
 def a_bomb_of_blosc(path, expanded):
     """The same attack in a chunk of frames."""
     file = lay_out(path, "key_frames", chunks=(2, 2, 4, 3), compressors=BloscCodec())
@@ -360,7 +362,7 @@ def regular(*chunks):
     return {"name": "regular", "configuration": {"chunk_shape": list(chunks)}}
 
 
-@attack("needs 137,438,953,472 bytes", ".zarr")
+@attack("takes 137,438,953,472 bytes", ".zarr")
 def small_arrays_of_gigabytes(path):
     """Missing chunks, which are read as the fill value, so that a few bytes claim all memory."""
     change_layout(path, "labels", shape=[2**35], chunk_grid=regular(2**20))

@@ -27,7 +27,7 @@ def test_positions_are_evenly_spaced(count, num_frames, positions):
 
 
 def test_more_key_frames_than_frames_raise_an_error():
-    with pytest.raises(SettingsError, match=r"1 to 4"):
+    with pytest.raises(SettingsError, match="between 1 and 4"):
         even_positions(5, 4)
 
 

@@ -89,7 +89,7 @@ def test_inserting_twice_at_the_same_position_raises_an_error():
 
 
 def test_inconsistent_numbers_of_key_frames_raise_an_error():
-    with pytest.raises(ClipError, match="clip 0 has 2 key frames but 3 positions"):
+    with pytest.raises(ClipError, match="got 2 key frames and 3 positions"):
         TrainableKeyFrames([torch.zeros(2, 1, 1, 1)], [[0, 1, 3]], [0], 4)
     with pytest.raises(ClipError, match="1, 1 and 2"):
         TrainableKeyFrames([torch.zeros(2, 1, 1, 1)], [[0, 3]], [0, 1], 4)

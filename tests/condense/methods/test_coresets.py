@@ -171,7 +171,7 @@ def test_the_source_numbers_kept_frames_as_in_their_file(config, tmp_path, monke
 @pytest.mark.parametrize("method", ["random", "herding", "k-center"])
 def test_more_key_frames_than_frames_raise_an_error_before_clips_are_chosen(config, videos, method):
     settings = config(method=method, key_frames=7).resolved()
-    said = r"--key-frames must be 1 to 6 for clips of 6 frames, got 7"
+    said = r"--key-frames must be between 1 and 6 for clips of 6 frames, got 7"
     with pytest.raises(SettingsError, match=said):
         plan_run(settings, videos)
     with pytest.raises(SettingsError, match=said):

@@ -77,7 +77,7 @@ def test_earlier_snapshots_are_replaced_only_with_overwrite(videos, config):
     condense(config(), videos).close()  # a run without snapshots ignores them
     with (
         open_store(config().out) as store,
-        pytest.raises(SettingsError, match="of a different run from the one"),
+        pytest.raises(SettingsError, match="are not from the run that"),
     ):
         snapshots_of(store)
     with condense(config(snapshots=2, overwrite=True), videos) as store:

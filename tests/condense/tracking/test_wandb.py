@@ -103,7 +103,7 @@ def test_a_resumed_run_continues_under_the_same_id(videos, config, offline):
 
 def test_a_folder_that_cannot_be_written_does_not_end_the_run(videos, config, offline):
     tracker_folder(config().out, "wandb").touch()
-    refused = pytest.warns(UserWarning, match="--track wandb: .*continuing without it")
+    refused = pytest.warns(UserWarning, match="--track wandb failed: .*continuing without it")
     with WandbTracker(config(), videos) as tracker, refused:
         condense(config(), videos, on_event=tracker.on_event).close()
 

@@ -265,7 +265,7 @@ def test_ambiguous_files_need_an_option(tmp_path):
         (torch.zeros(2, 3, 3, 5, 5), {"clips_per_class": 1}, r"--layout NTCHW"),
         (CLIPS, {"clips_per_class": 1, "labels": "l.txt"}, r"cannot be combined"),
         (CLIPS, {"clips_per_class": 1, "clips_key": "nope"}, r"'nope' is not in"),
-        (CLIPS, {"clips_per_class": 1, "key_frames": 6}, r"1 to 5"),
+        (CLIPS, {"clips_per_class": 1, "key_frames": 6}, r"between 1 and 5"),
     ):
         torch.save(content, tmp_path / "c.pt")
         with pytest.raises(SettingsError, match=said):

@@ -140,7 +140,7 @@ def test_a_disk_that_becomes_full_while_decoding_is_named(folder, tmp_path):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (99_999, 99_999))\n"
     command = [sys.executable, "-c", limit + PREPARE_IN_A_PROCESS, str(folder), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert "DiskFullError: the disk with" in done.stderr
+    assert "DiskFullError: the disk that contains" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

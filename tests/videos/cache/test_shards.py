@@ -46,14 +46,14 @@ def test_a_slurm_task_determines_its_shard(environment, shard):
     ("text", "environment", "said"),
     [
         ("auto", slurm(10, 1, 4, 3), "task 10 of an array from 1 in steps of 4"),
-        ("auto", slurm(13, 1, 4, 3), "is not one of 1/N to N/N"),  # an array of 1,5,13
+        ("auto", slurm(13, 1, 4, 3), "is not one of the shards 1/N"),  # an array of 1,5,13
         ("auto", slurm(1, 1, 0, 3), "in steps of 0"),
         ("auto", {}, "SLURM_ARRAY_TASK_ID is not set"),
         ("auto", {"SLURM_ARRAY_TASK_ID": "1"}, "SLURM_ARRAY_TASK_MIN is not set"),
         ("auto", slurm("x", 1, 1, 3), "must be a whole number, got 'x'"),
         ("auto", {"JOB_COMPLETION_INDEX": "3"}, "add it, for example auto/16"),
         ("auto/16", {}, "JOB_COMPLETION_INDEX is not set"),
-        ("auto/16", {"JOB_COMPLETION_INDEX": "16"}, "one of 1/N to N/N, got 17/16"),
+        ("auto/16", {"JOB_COMPLETION_INDEX": "16"}, "I between 1 and N, got 17/16"),
         ("auto/16", slurm(0, 0, 1, 16), "use --shard auto"),
         ("auto/", {}, "must be auto or a share such as 3/16"),
         ("3", {}, "must be auto or a share such as 3/16"),

@@ -78,11 +78,11 @@ def test_a_folder_beside_splits_with_the_same_classes_is_skipped(tmp_path):
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        (["run/train/1.mp4", "run/test/2.mp4", "walk/train/3.mp4", "walk/test/4.mp4"], "named like a split"),
-        (["run/train/1.mp4", "walk/train/3.mp4"], "named like a split"),
-        (["run/test_01/1.mp4", "run/train_01/2.mp4", "walk/train_01/3.mp4"], "named like a split"),
-        (["bus/1.mp4", "train/1.mp4", "plane/1.mp4"], r"has the folder train, named like a split, .* bus"),
-        (["run/1.mp4", "test/1.mp4"], "has the folder test"),
+        (["run/train/1.mp4", "run/test/2.mp4", "walk/train/3.mp4", "walk/test/4.mp4"], "named like splits"),
+        (["run/train/1.mp4", "walk/train/3.mp4"], "named like splits"),
+        (["run/test_01/1.mp4", "run/train_01/2.mp4", "walk/train_01/3.mp4"], "named like splits"),
+        (["bus/1.mp4", "train/1.mp4", "plane/1.mp4"], r"folders named like splits \(train\) .*bus"),
+        (["run/1.mp4", "test/1.mp4"], r"named like splits \(test\)"),
         (["run/1.mp4"], "has only one class folder, run"),
         (["x/a/1.mp4", "x/b/1.mp4"], r"only one class folder, x \(it has the folders a, b: if these are"),
         (["train/1.mp4", "test/1.mp4"], "no class folders"),
@@ -178,10 +178,10 @@ def test_skipped_files_are_reported(tmp_path):
     found = find_clips(tmp_path)
     assert [clip.file for clip in found.clips] == ["a/1.mp4", "b/1.GIF", "b/2.vob"]
     remarks = "\n".join(found.remarks)
-    assert "5 other files skipped: .foo (1), .txt (2), broken links (1), images (1)" in remarks
+    assert "skipped 5 other files: .foo (1), .txt (2), broken links (1), images (1)" in remarks
     assert "folders of images in classes that also have videos are not used: 1, first a/frames" in remarks
     assert "videos outside the class folders are not used: 1, first top.avi" in remarks
-    with pytest.raises(EmptyClassError, match=r"1 other file skipped: \.foo \(1\)"):
+    with pytest.raises(EmptyClassError, match=r"skipped 1 other file: \.foo \(1\)"):
         find_clips(touch(tmp_path / "none", "a/1.mp4", "b/1.foo"))
 
 

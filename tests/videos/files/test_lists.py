@@ -99,7 +99,8 @@ def test_parts_of_videos_are_reported(videos):
     header = "path start end label\n"
     found = listed(videos, f"{header}a/1.mp4 0 5 run\nb/4.webm 1 3 walk\n")
     assert found.remarks == [
-        "start and end times in list.txt not used, because a clip is a whole video; first start 0, end 5"
+        "ignoring the start and end times in list.txt (such as start 0, end 5), because a clip is a whole "
+        "video"
     ]
     for label in ("run", "walk"):
         with pytest.raises(
@@ -159,7 +160,7 @@ def test_files_of_class_names(videos, name, text):
         ("a/1.mp4 1\na/2.mp4 2\n", ["a", "b", "c"], "unclear whether the labels start at 0 or at 1"),
         ("a/1.mp4 0\na/2.mp4 3\n", ["a", "b", "c"], "labels without a class name: 3"),
         ("a/1.mp4 run\na/2.mp4 walk\n", ["a", "b"], "label 'run', but --class-names"),
-        ("a/1.mp4 0\na/2.mp4 1\n", ["a", "a"], "neither names nor numbers may be repeated"),
+        ("a/1.mp4 0\na/2.mp4 1\n", ["a", "a"], "the class name 'a' twice"),
         ("a/1.mp4 0\na/2.mp4 1\n", "nowhere.txt", "class names .*nowhere.txt does not exist"),
     ],
 )
@@ -214,7 +215,7 @@ def test_a_split_column_gives_both_splits(videos):
     test = listed(videos, text, split="test")
     assert content(test) == [("a/2.mp4", "walk")]
     assert test.classes == ["run", "walk"]
-    assert "1 validation row not used, because the list has test rows" in test.remarks
+    assert "ignoring 1 validation row, because the list has test rows" in test.remarks
     assert content(listed(videos, text.replace("test", "train"), split="test")) == [("b/4.webm", "walk")]
 
 
@@ -238,7 +239,7 @@ def test_repeated_and_missing_rows_are_counted(videos):
     found = listed(videos, lines(" ") + "a/1.mp4 run\na/gone.mp4 run\n")
     assert content(found) == EXPECTED
     assert found.missing == ["a/gone.mp4"]
-    assert "1 repeated row in list.txt skipped" in found.remarks
+    assert "skipped 1 repeated row in list.txt" in found.remarks
 
 
 LETTERS = st.characters(codec="utf-8", exclude_categories=("C", "Z"), include_characters=" ")
