@@ -189,7 +189,7 @@ def _write_clips(config: CondenseConfig, videos: VideoDataset, condensed: Conden
         if condensed.native is not None:
             if config.record.training_clips is None:
                 raise SettingsError(
-                    f"--method {config.method} returned native arrays, which only built-in methods may "
+                    f"method {config.method} returned native arrays, which only built-in methods may "
                     "store; return only key frames"
                 )
             writer.write_native(config.method, condensed.native)

@@ -1,4 +1,4 @@
-"""Plots accuracy against the store's size."""
+"""Plots accuracy against the size of stores."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -72,9 +72,9 @@ def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsi
     together = max(1, min(count, _AT_ONCE))
     if size_bytes * together > limit or size_bytes * count > _MAX_READ_BYTES:
         raise DamagedStoreError(
-            f"{where}: {count:,} chunks of shape {tuple(chunks)} take {size_bytes:,} bytes each, but at most "
-            f"{limit:,} bytes may be decompressed at a time, and {_MAX_READ_BYTES:,} per read; use smaller "
-            "chunks"
+            f"{where}: {count:,} chunks of shape {tuple(chunks)} take {size_bytes:,} bytes each, but one "
+            f"chunk may take at most {limit:,} bytes, and all chunks of a read {_MAX_READ_BYTES:,}; use "
+            "smaller chunks"
         )
 
 
@@ -144,7 +144,7 @@ class GeneralRows:
         return [self._read(*span) for span in spans]
 
     def file_of(self, row: int) -> str:
-        """Returns the file that contains the array, or its folder."""
+        """Returns the file that contains the row; if it is unknown, the folder of the array."""
         return self._file
 
     def close(self) -> None:

@@ -51,8 +51,8 @@ class EpochOrder:
     def clips(self, epoch: int) -> npt.NDArray[np.int64]:
         """Returns this replica's clips in an epoch, in order. They may repeat unless `drop_last` is set.
 
-        As in torch's DistributedSampler, replicas take turns in a common order, which is extended from its
-        start, or truncated, to a multiple of the number of replicas.
+        As in torch's DistributedSampler, all replicas take clips in turn from one order. Its length is made
+        a multiple of the number of replicas, by repeating its first clips or, with `drop_last`, truncating it.
         """
         order = np.arange(self.num_clips)
         if self.shuffle:

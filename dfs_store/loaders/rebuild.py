@@ -116,8 +116,8 @@ def _positions_array(
     if array.ndim == 0 or array.shape not in ((num_keys,), (*lead, num_keys)):
         wanted = f"({num_keys},)" + (f" or {(*lead, num_keys)}" if lead else "")
         raise PositionsError(
-            f"positions must have shape {wanted}, one per key frame, got shape {array.shape} for key frames "
-            f"of leading shape {(*lead, num_keys)}"
+            f"positions must have shape {wanted}, one position per key frame, got shape {array.shape} for "
+            f"key frames with leading dimensions {(*lead, num_keys)}"
         )
     return array
 
@@ -174,7 +174,7 @@ def rebuild_batch(key_frames: Tensor, weights: Tensor, layout: Layout, out: Tens
 
 
 def planes_of(frames: Tensor, layout: Layout) -> Tensor:
-    """Returns a view of frames as planes: runs of a frame's values that a clip of this layout keeps together.
+    """Returns a view of frames as planes: runs of a frame's values that are contiguous in a clip.
 
     Args:
         frames: contiguous (..., C, M, H, W) for layout CTHW, (..., M, C, H, W) for TCHW.

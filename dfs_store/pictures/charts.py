@@ -158,7 +158,7 @@ def storage_per_class(
     title: str = "",
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Draws the storage of each class as a bar, labelled with its share of the dense clips in percent.
+    """Draws the storage of each class as a bar, labelled with its percentage of the dense clips' size.
 
     Args:
         names: names of the C classes.

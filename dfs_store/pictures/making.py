@@ -41,16 +41,16 @@ class Moment:
 def making_frames(
     moments: Sequence[Moment], phases: Phases, style: SheetStyle, fps: float
 ) -> Iterator[Image.Image]:
-    """Draws the frames of a film, one per moment. The first and the last moment are shown for longer.
+    """Draws the frames of a film, one per moment. The first and last moments are shown longer.
 
     Args:
         moments: at least one moment, in order, all with the same clips.
         phases: phases of the run.
-        style: appearance of the sheets. Its heading is drawn above the bar.
+        style: appearance of the sheets. The heading is drawn above the progress bar.
         fps: frames per second of the film.
 
     Yields:
-        RGB images of the same size, with even sides.
+        RGB images of the same size, with even width and height.
     """
     last = moments[-1].clips
     heading, style = style.heading, with_steps(replace(style, heading=""), last)

@@ -72,4 +72,4 @@ def _errors_named(name: str) -> Iterator[None]:
     except DFSError:
         raise
     except Exception as error:  # whatever the user's code raises
-        raise SettingsError(f"--method {name} raised {type(error).__name__}: {error}") from error
+        raise SettingsError(f"method {name} raised {type(error).__name__}: {error}") from error

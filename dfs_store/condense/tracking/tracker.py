@@ -87,7 +87,7 @@ class Tracker:
         raise NotImplementedError
 
     def picture(self, pixels: npt.NDArray[np.uint8], step: int) -> None:
-        """Logs a contact sheet (H, W, 3) uint8."""
+        """Logs a contact sheet, (H, W, 3) uint8."""
         raise NotImplementedError
 
     def close(self) -> None:

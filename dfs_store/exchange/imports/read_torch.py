@@ -159,7 +159,7 @@ def _legacy(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
         magic = read_pickle(mapped, data.size)
         if magic != _LEGACY_MAGIC:
             raise RefusedError(
-                "the file is damaged or has a different format, because its first bytes do not match"
+                "the file is damaged or not in a format of torch.save: its first bytes match none of them"
             )
         read_pickle(mapped, data.size)
         system, storages = read_pickle(mapped, data.size), dict[str, Storage]()

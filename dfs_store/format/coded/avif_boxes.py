@@ -11,6 +11,8 @@ the store's frames.
 import struct
 from collections.abc import Iterator
 
+from dfs_store.names import counted
+
 __all__ = ["Boxes", "check_file"]
 
 Span = tuple[int, int]
@@ -101,7 +103,7 @@ def check_file(data: bytes, count: int, height: int, width: int) -> None:
         times = int(name in _STILL or count > 1)
         if len(boxes.find(name)) != times:
             raise ValueError(
-                f"with {count} frames, the file must have {'one' if times else 'no'} {name!r} box"
+                f"a file of {counted(count, 'frame')} must have {'one' if times else 'no'} {name!r} box"
             )
     start, end = boxes.find(b"mdat")[0]
     sizes = _sample_sizes(data, boxes, count, start) if count > 1 else [end - start]

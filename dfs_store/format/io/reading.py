@@ -51,7 +51,7 @@ def open_found(
 
 
 def read_found(path: str | os.PathLike[str], most_bytes: int) -> bytes:
-    """Returns the content of a file that the user did not name. Raises the errors of `open_found`."""
+    """Returns the content of a file that the user did not name. Raises the same errors as `open_found`."""
     with open_found(path, most_bytes) as file:
         return file.read(most_bytes)  # the file may grow in the meantime
 

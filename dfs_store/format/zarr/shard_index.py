@@ -56,7 +56,7 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
         return ShardIndex(starts.astype(np.int64), in_order=True)
     lost = np.flatnonzero((starts == ABSENT) & (sizes == ABSENT))
     if lost.size:
-        raise DamagedStoreError(f"{file}: frame {lost[0]} of the shard is missing ({lost.size} in all)")
+        raise DamagedStoreError(f"{file} lacks {lost.size} of its frames, beginning with frame {lost[0]}")
     # Sizes are compared with the space after the start, because start + size could overflow.
     outside = (sizes > limit) | (starts > limit) | (sizes > limit - np.minimum(starts, limit))
     if outside.any():

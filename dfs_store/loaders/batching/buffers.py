@@ -83,9 +83,9 @@ class _Buffer:
         return self._storage.nbytes() == self._size_bytes and not self._storage.is_shared()
 
     def tensor(self, shape: Sequence[int]) -> Tensor:
-        """Returns a tensor that uses the memory but is not a view of another tensor.
+        """Returns a tensor that uses this buffer's memory but is not a view of another tensor.
 
-        Autograd would record in-place changes to a view in its base tensor.
+        If it were a view, autograd would record in-place changes to it on its base tensor.
         """
         return tensor_over(self._storage, shape, self.dtype)
 

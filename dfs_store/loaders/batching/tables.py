@@ -79,7 +79,7 @@ class KeyFrameTable:
         return values
 
     def gather(self, rows: Tensor, layout: Layout, workspace: Workspace) -> Tensor:
-        """Returns the values of key frames in the order of dimensions that `rebuild_batch` expects.
+        """Returns the values of key frames, with the dimensions in the order that `rebuild_batch` expects.
 
         Args:
             rows: rows of the key frames in the table, (B, K) int64.

@@ -59,7 +59,7 @@ class Reading:
                 )
         if kind == "folder" and self.root is not None:
             raise SettingsError(
-                f"--root (root) can only be used with a list or a dataset in the catalogue, but {name} is a "
+                f"--root (root=) can only be used with a list or a dataset in the catalogue, but {name} is a "
                 f"folder; remove --root {os.fspath(self.root)}"
             )
 
