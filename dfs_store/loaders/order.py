@@ -52,7 +52,7 @@ class EpochOrder:
         """Returns this replica's clips in an epoch, in order. They may repeat unless `drop_last` is set.
 
         As in torch's DistributedSampler, all replicas take clips in turn from one order. Its length is made
-        a multiple of the number of replicas, by repeating its first clips or, with `drop_last`, truncating it.
+        a multiple of the number of replicas by repeating its first clips, or by truncating it (`drop_last`).
         """
         order = np.arange(self.num_clips)
         if self.shuffle:
