@@ -254,7 +254,7 @@ def test_vpc_all_keeps_every_real_clip(compare):
 
 def test_ctrl_c_during_a_cell_exits_with_130_and_the_next_run_continues(tmp_path):
     words = [*DATA, *EVALUATION, "--methods", "dfs", "--vpc", "1", "--seeds", "1", "--controls", "none"]
-    words += ["--set", "iterations=60", "--set", "batch_real=2", "--out", str(tmp_path / "c")]
+    words += ["--set", "iterations=24", "--set", "batch_real=2", "--out", str(tmp_path / "c")]
     command = [sys.executable, "-m", "dfs_store.cli", "compare", *words]
     started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     log = next(iter(wait_for(lambda: list((tmp_path / "c").glob("*/*.jsonl")))))
@@ -267,6 +267,6 @@ def test_ctrl_c_during_a_cell_exits_with_130_and_the_next_run_continues(tmp_path
     steps = log.read_text().count("step_done")
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "dfs" in again.stdout
-    assert log.read_text().count("step_done") == 60, f"{steps} before, so the run went on"
+    assert log.read_text().count("step_done") == 24, f"{steps} before, so the run went on"
     (result,) = cells(tmp_path / "c").values()
     assert result["cost"]["seconds"] > 0

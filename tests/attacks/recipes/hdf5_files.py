@@ -127,7 +127,7 @@ def headers_that_are_no_text(path, value):
         file["dfs_store"] = value
 
 
-@attack("dfs_store needs 536,870,912 bytes", ".h5", options=[{}, {"chunks": (2**20,), "compression": 9}])
+@attack("dfs_store takes 536,870,912 bytes", ".h5", options=[{}, {"chunks": (2**20,), "compression": 9}])
 def headers_of_gigabytes(path, options):
     """A sparse or compressed header of gigabytes, which is read before anything is checked."""
 
