@@ -142,7 +142,7 @@ def check_place(config: CondenseConfig) -> None:
     path = found[0]
     if not config.iterates and not config.overwrite:
         raise SettingsError(
-            f"there is a checkpoint of an unfinished run at {path}, and --method {config.method} cannot "
+            f"there is a checkpoint of an unfinished run at {path}, and method {config.method} cannot "
             "continue it; choose a different --out, or add --overwrite to discard it"
         )
     if not (config.resume or config.overwrite):
@@ -241,7 +241,7 @@ def _small_note(config: CondenseConfig, size: int) -> tuple[str, ...]:
         return ()
     if config.embeds:
         raise SettingsError(
-            f"--method {config.method} embeds clips with ConvNet3D, which needs frames of at least "
+            f"method {config.method} embeds clips with ConvNet3D, which needs frames of at least "
             f"{SMALLEST_SIZE} pixels, got --size {size}; use a larger --size, or --method random"
         )
     return (f"--size {size}: ConvNet3D cannot be trained on frames below {SMALLEST_SIZE} pixels",)

@@ -177,13 +177,13 @@ def _write_clips(config: CondenseConfig, videos: VideoDataset, condensed: Conden
                 else:
                     writer.append_encoded(clip.files, clip.positions, clip.label, clip.inserted_at)
             except (ClipError, PositionsError) as error:
-                raise type(error)(f"--method {config.method}, clip {len(writer)}: {error}") from error
+                raise type(error)(f"method {config.method}, clip {len(writer)}: {error}") from error
             counts[int(clip.label)] += 1
         real = clips_per_class(videos)
         for label, count in counts.items():
             if count != (wanted := config.clips_of(real[videos.classes[label]])):
                 raise SettingsError(
-                    f"--method {config.method} returned {counted(count, 'clip')} of class "
+                    f"method {config.method} returned {counted(count, 'clip')} of class "
                     f"{videos.classes[label]!r}, but --vpc {config.vpc} needs {wanted}"
                 )
         if condensed.native is not None:

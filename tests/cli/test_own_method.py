@@ -152,7 +152,7 @@ def test_errors_in_user_code_are_not_reported_as_our_bugs(dfs, folder, name, sai
     name = f"own_toy:{name}"
     outcome = dfs("condense", *DATA, "--vpc", "2", "--method", name, "--out", "t.zarr", "-q")
     assert outcome.code in (2, 3)
-    assert re.search(f"--method {name}.*{said}", outcome.stderr), outcome.stderr
+    assert re.search(f"method {name}.*{said}", outcome.stderr), outcome.stderr
     left = {path.name for path in folder.iterdir()} - {"__pycache__", "own_toy.py", "t.zarr.events.jsonl"}
     assert not left
 

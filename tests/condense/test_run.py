@@ -306,7 +306,7 @@ def test_dm_does_not_note_settings_that_were_not_given(config, videos):
 def test_a_method_without_steps_never_uses_a_checkpoint(config, videos):
     condense_until(0, config(), videos)
     for resume in (False, True):
-        with pytest.raises(SettingsError, match="--method random cannot continue it"):
+        with pytest.raises(SettingsError, match="method random cannot continue it"):
             run(config(method="random", resume=resume), videos)
     assert run(config(resume=True), videos)[0].step == 1
 
