@@ -98,7 +98,7 @@ def list_archive(source: ByteSource, where: str) -> zipfile.ZipFile:
             raise DamagedStoreError(
                 f"{where}: its list of members is truncated or damaged ({error})"
             ) from error
-        raise NotAStoreError(f"{where} is not a zip archive, so it is not a store ({error})") from error
+        raise NotAStoreError(f"{where} is not a zip archive ({error})") from error
 
 
 def read_members(source: ByteSource, where: str) -> dict[str, Member]:
@@ -156,7 +156,7 @@ def open_zip(place: Place) -> "ZipFiles":
         return ZipFiles(place, RemoteFile(place))
     found = stat_store(place)
     if not stat.S_ISREG(found.st_mode) or found.st_size == 0:
-        raise NotAStoreError(f"{place} is not a zip archive, so it is not a store")
+        raise NotAStoreError(f"{place} is not a zip archive")
     return ZipFiles(place, MappedFile(os.path.realpath(place)))
 
 
