@@ -50,7 +50,7 @@ def read_npz(path: str) -> list[FoundArray]:
         UnreadableClipsError: the file is damaged.
     """
     try:
-        list_archive(MappedFile(os.path.realpath(path)), "its content")
+        list_archive(MappedFile(os.path.realpath(path)), "the file")
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
             return [_member(archive, path, info) for info in members]

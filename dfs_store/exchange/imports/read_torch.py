@@ -126,7 +126,7 @@ def _mapped(path: str) -> Bytes:
 
 def _zipped(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
     """Reads an archive. Returns the contents, a function that reads a storage's bytes, and the byte order."""
-    members = read_members(MappedFile(os.path.realpath(path)), "its content")
+    members = read_members(MappedFile(os.path.realpath(path)), "the file")
 
     @cache
     def member(name: str) -> Bytes:
