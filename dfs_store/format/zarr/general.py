@@ -227,8 +227,8 @@ class _Layout:
         self.chunks = self._sides(settings)
         if len(self.chunks) != len(self.files) or 0 in self.chunks or self._inner > _MOST_INNER_CHUNKS:
             raise DamagedStoreError(
-                f"{self._where}: shards may consist of at most {_MOST_INNER_CHUNKS:,} chunks, but "
-                f"those of shape {self.files} consist of more chunks of shape {self.chunks}"
+                f"{self._where}: shards of shape {self.files} must consist of at least 1 and at most "
+                f"{_MOST_INNER_CHUNKS:,} chunks, got chunks of shape {self.chunks}"
             )
         index = [name for name, _ in _named(settings.get("index_codecs"), self._where)]
         if set(index) - {"bytes", "crc32c"} or index.count("crc32c") > 1:
