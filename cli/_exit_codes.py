@@ -86,6 +86,10 @@ def command(function: Callable[P, int | None]) -> Callable[P, None]:
             discard_output()
             code = 0
         except BaseException as error:
+            # When a process dies, torchrun terminates the others, which must still report the lost process.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if isinstance(error, TerminatedError) and isinstance(error.__context__, errors.LostRankError):
+                error = error.__context__
             if os.environ.get("DFS_DEBUG") == "1":
                 raise
             code = exit_code(error)

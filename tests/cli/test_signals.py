@@ -1,12 +1,16 @@
 """Ctrl-C and SIGTERM stop a real run between two steps, and leave a checkpoint."""
 
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
+import typer
+from dfs_store.cli import _exit_codes
 
 from dfs_store import open_store
+from dfs_store.errors import LostRankError
 
 COMMAND = (
     "condense", "--dataset", "moving-shapes", "--classes", "still,fast", "--frames", "4", "--size", "43",
@@ -53,3 +57,35 @@ def test_one_signal_saves_a_checkpoint_that_resumes(tmp_path, number, code):
     with open_store(out) as store:
         assert len(store) == 2
     assert {path.name for path in tmp_path.iterdir()} == {"s.zarr", "s.zarr.events.jsonl"}
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def lost():
+    raise LostRankError("another process ended")
+
+
+def terminated_while_it_ends():
+    try:
+        lost()
+    finally:
+        terminate()
+
+
+@pytest.mark.parametrize("end", [lost, terminated_while_it_ends])
+def test_a_process_that_torchrun_terminates_still_reports_the_lost_one(monkeypatch, capsys, end):
+    complain = _exit_codes.complain
+
+    def terminated_while_it_reports(*words, **options):
+        terminate()
+        complain(*words, **options)
+
+    monkeypatch.setattr(_exit_codes, "complain", terminated_while_it_reports)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(typer.Exit) as ended:
+        _exit_codes.command(end)()
+    assert ended.value.exit_code == 143
+    assert capsys.readouterr().err == "dfs: another process ended\n"
+    assert signal.getsignal(signal.SIGTERM) is before
