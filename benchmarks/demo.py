@@ -9,14 +9,12 @@ interval (Student's t over the seeds' means).
 """
 
 import argparse
-import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from running import condensed, evaluated
 
 # Quantile 0.975 of Student's t by degrees of freedom.
 T_QUANTILE = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
@@ -49,27 +47,15 @@ def rows(arguments: argparse.Namespace) -> dict[str, Row]:
     }
 
 
-def dfs(line: str) -> bytes:
-    print("+ dfs", line, flush=True)
-    words = [sys.executable, "-m", "dfs_store.cli", *line.split()]
-    return subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout
-
-
-def measured(arguments: argparse.Namespace, name: str, row: Row, seed: int) -> Path:
-    """Condenses and evaluates one seed of a row unless this is done. Returns the result's file."""
-    result = arguments.out / f"{name}-{seed}.json"
-    if result.exists():
-        return result
-    store = arguments.out / f"{name}-{seed}.zarr"
-    if row.condense is not None and not store.exists():
-        log = arguments.out / f"{name}-{seed}.condense.json"
-        flags = f"{row.condense} --seed {seed} --out {store} --resume --json -q"
-        log.write_bytes(dfs(f"condense --dataset stick-figures {flags}"))
-    what = "whole" if row.condense is None else str(store)
+def measured(arguments: argparse.Namespace, name: str, row: Row, seed: int) -> dict:
+    """Condenses and evaluates one seed of a row unless this is done. Returns the result."""
+    data, source = ("--dataset", "stick-figures"), "whole"
+    if row.condense is not None:
+        store = arguments.out / f"{name}-{seed}.zarr"
+        source = condensed(store, *data, *row.condense.split(), "--seed", str(seed))
     flags = f"--epochs {arguments.epochs} --lr {arguments.lr} --runs {arguments.runs} --protocol strict"
-    flags += f" {row.evaluate} --seed {1000 * seed} --results {result} -q"
-    dfs(f"evaluate {what} --dataset stick-figures {flags}")
-    return result
+    flags += f" {row.evaluate} --seed {1000 * seed}"
+    return evaluated(arguments.out / f"{name}-{seed}.json", source, *data, *flags.split())
 
 
 def interval(differences: np.ndarray) -> float:
@@ -115,11 +101,10 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     every = rows(arguments)
     chosen = {name: row for name, row in every.items() if name in (arguments.rows or every)}
-    files = {
+    found = {
         name: [measured(arguments, name, row, seed) for seed in range(arguments.seeds)]
         for name, row in chosen.items()
     }
-    found = {name: [json.loads(file.read_text()) for file in own] for name, own in files.items()}
     print(table(arguments, found))
 
 

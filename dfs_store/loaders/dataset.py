@@ -26,6 +26,7 @@ from dfs_store.loaders.normalization import NormalizationOption, parse_normaliza
 from dfs_store.loaders.rebuild import Layout
 from dfs_store.loaders.sources import OnProgress, OpenStores
 from dfs_store.loaders.transforms import transform_clip
+from dfs_store.names import counted
 
 __all__ = ["IN_MEMORY_LIMIT_BYTES", "DFSDataset"]
 
@@ -282,7 +283,8 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
             ) from None
         if not -len(self) <= number < len(self):
             raise IndexError(
-                f"clip index {number} is not in {-len(self)}..{len(self) - 1}; there are {len(self)} clips"
+                f"clip index {number} is not in {-len(self)}..{len(self) - 1}; the dataset has "
+                f"{counted(len(self), 'clip')}"
             )
         return number % len(self)
 

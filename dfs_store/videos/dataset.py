@@ -256,7 +256,8 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
     def _checked(self, number: int) -> int:
         if not -len(self) <= number < len(self):
             raise IndexError(
-                f"clip number {number} is not in {-len(self)}..{len(self) - 1}; there are {len(self)} clips"
+                f"clip number {number} is not in {-len(self)}..{len(self) - 1}; the dataset has "
+                f"{counted(len(self), 'clip')}"
             )
         return number % len(self)
 

@@ -103,14 +103,16 @@ def _responsible(provenance: dict[str, Any], source: str) -> dict[str, Any]:
     settings = ", ".join(f"{key} {value}" for key, value in config.items() if value is not None)
     sampling = ", ".join(f"{key} {value}" for key, value in (provenance.get("sampling") or {}).items())
     starts = config.get("init") in ("real", "herding", "pack")
-    if ":" in method or not config:
-        how = "an unrecorded method" if not config else "a user-defined method"
+    if not config:
+        how = "an unrecorded method"
+    elif ":" in method:
+        how = "a user-defined method"
     elif not config.get("iterations"):
         how = "a method that keeps real frames"
     else:
         how = "a method that trains key frames" + (", starting from real ones" if starts else "")
     return {
-        "rai:dataCollection": (f"No new data was collected. The clips were made from {source} by {how}."),
+        "rai:dataCollection": f"No new data was collected. The clips were made from {source} by {how}.",
         "rai:dataCollectionType": "Derived from an existing dataset",
         "rai:dataCollectionRawData": source,
         "rai:dataPreprocessingProtocol": f"Clips were sampled with {sampling or unknown}.",
